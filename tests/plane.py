@@ -73,12 +73,12 @@ class ControlPlane:
         self.workspace = self.workspaces.create("Acme")
         self.credential = self.credentials.store(self.workspace.id, "meta", SecretStr("t"), None)
 
-    def connect(self, external_id, frequency="5min", name=None, provider="meta", scope="meta"):
+    def connect(self, external_id, frequency="5min", name=None, provider="meta", scope="meta", workspace_id=None):
         facts = AccountFacts(
             external_id=external_id, name=name or f"Account {external_id}", currency="USD", timezone="UTC", enabled=True, status="active"
         )
         made = self.connections.create(
-            self.workspace.id,
+            workspace_id or self.workspace.id,
             provider,
             facts,
             credential_id=self.credential,

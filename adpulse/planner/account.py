@@ -209,7 +209,7 @@ class Account:
         if self.check is None or not self.is_checked or self._did_not_pay:
             return self.hour.pace
         pace = self.hour.pace_after(check_calls(self.costs) + self.check.left if self.check.left else self.check.calls)
-        is_quiet = not is_dear(self.costs) and not self.check.expects_change(now)
+        is_quiet = not (self.check.left or is_dear(self.costs) or self.check.expects_change(now))
         return max(pace, self.hour.pace_after(check_calls(self.costs)) + _QUIET) if is_quiet else pace
 
     @property

@@ -162,7 +162,7 @@ def after_check(costs: Costs, last: ChangeCheck | None, answer: CheckAnswer, cov
     missed = sorted(campaign for campaign in answer.changed_since(last) if campaign not in covered)
     stored = {campaign: seen for campaign, seen in answer.fingerprints.items() if campaign not in missed}
     stored |= {campaign: seen for campaign, seen in known.items() if campaign in missed}
-    carried = last.calls if last is not None and last.left else 0
+    carried = last.calls if last is not None and last.left and last.day == answer.day else 0
     return ChangeCheck(
         day=answer.day,
         fingerprints=stored,

@@ -171,9 +171,7 @@ class Leases:
             .execution_options(synchronize_session=False)
         )
         rows = session.execute(claim).all()
-        # RETURNING has no order. Realtime comes first, then the highest spend; among equals what was never synced, and what was synced
-        # longest ago: connections of one account have one hour of calls, and whoever comes last finds least of it.
-        return sorted(rows, key=_urgency)
+        return _most_important_first(rows)  # RETURNING has no order
 
     def _open_runs(self, session: Session, rows: Sequence[Row[*tuple[Any, ...]]], owner: str, lane: Lane) -> list[Lease]:
         """Lease each connection's open run, or begin one.
@@ -364,7 +362,19 @@ def bump(session: Session, provider: Provider, lane: Lane) -> None:
     session.execute(first.on_conflict_do_update(index_elements=["deployment"], set_={"generation": DispatchRow.generation + 1}))
 
 
-def _urgency(row: Row[*tuple[Any, ...]]) -> tuple[object, ...]:
-    """Sorts claimed connections: what is to be synced first has the least."""
-    synced_at = row.last_sync_completed_at
-    return row.sync_frequency != Frequency.REALTIME.value, -row.trailing_spend, synced_at is not None, synced_at
+def _most_important_first(rows: Sequence[Row[*tuple[Any, ...]]]) -> list[Row[*tuple[Any, ...]]]:
+    """Realtime, then the accounts with the highest spend; of one account what was never synced, and what was synced longest ago.
+
+    Connections of one account have one hour of calls, and whoever comes last finds least of it. Each has the spend of its own last sync,
+    which is higher the later that was: here the account has one.
+    """
+    spend = dict[tuple[str, str], int]()
+    for row in rows:
+        account = row.provider, row.external_id
+        spend[account] = max(row.trailing_spend, spend.get(account, 0))
+
+    def urgency(row: Row[*tuple[Any, ...]]) -> tuple[object, ...]:
+        synced_at = row.last_sync_completed_at
+        return row.sync_frequency != Frequency.REALTIME.value, -spend[row.provider, row.external_id], synced_at is not None, synced_at
+
+    return sorted(rows, key=urgency)

@@ -276,6 +276,9 @@ def test_what_did_not_fit_is_read_as_soon_as_it_does_and_waited_for_afterwards()
     assert (rest.calls, rest.left) == (17 + 5, 0)
     assert account(check=rest).pace(NOW) > timedelta(minutes=8)
     assert (again.calls, again.left) == (17 + 3, 0), "what is left twice waits for as long as all of it took"
+    assert account(check=replace(part, changes=minutes_before(45, 30, 15, 0))).pace(NOW) == left.pace(NOW), "nor does it wait for a change"
+    tomorrow = replace(answer(everybody()), day=TODAY + timedelta(days=1))
+    assert after_check(costs(), part, tomorrow, WHOLE_ACCOUNT, 1).calls == 1, "another day begins anew"
 
 
 def minutes_before(*minutes):

@@ -80,6 +80,19 @@ def test_of_those_who_spent_the_same_whoever_was_never_synced_comes_first_and_th
     assert [lease.connection.id for lease in claim(plane)] == [new.id, late.id, early.id]
 
 
+def test_of_one_account_whoever_waits_longest_comes_first_although_the_others_have_seen_more_spend_since(plane):
+    connections = [plane.connect("1", workspace_id=plane.workspaces.create(f"W{number}").id) for number in range(3)]
+    other = plane.connect("2")
+    spent = {connection.id: 1_000 + number for number, connection in enumerate(connections)} | {other.id: 1_001}
+    leases = {lease.connection.id: lease for lease in claim(plane)}
+    for connection_id in (*(connection.id for connection in connections), other.id):
+        plane.runs.done(leases[connection_id], Leg(changes=1, trailing_spend=spent[connection_id]))
+        plane.clock.advance(minutes=1)
+    plane.clock.advance(minutes=5)
+
+    assert [lease.connection.id for lease in claim(plane)] == [*(connection.id for connection in connections), other.id]
+
+
 def test_workers_claiming_at_once_share_the_connections_without_overlap(plane):
     for number in range(30):
         plane.connect(str(number))

@@ -41,4 +41,5 @@ def test_a_time_without_a_date_is_the_next_one():
 
 
 def test_times_that_are_none_stay_as_they_are():
-    assert format_words("25:00 UTC and 2026-13-40 10:00 UTC", NOON) == "25:00 UTC and 2026-13-40 10:00 UTC"
+    for words in ("25:00 UTC and 2026-13-40 10:00 UTC", "9999-12-31 23:59 UTC", "0001-01-01 00:00 UTC"):
+        assert format_words(words, NOON, "Asia/Tokyo") == format_words(words, NOON, "America/New_York") == words

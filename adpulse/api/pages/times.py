@@ -15,6 +15,7 @@ from adpulse import presentation
 
 _UTC = "UTC"
 _DAY = timedelta(days=1)
+_FIRST_YEAR, _LAST_YEAR = 1970, 2999
 
 _IN_WORDS = re.compile(r"(?:(?P<day>\d{4}-\d\d-\d\d) )?(?P<time>\d\d:\d\d(?P<seconds>:\d\d)?) UTC")
 """An instant as the sentences of :mod:`adpulse.presentation` write it."""
@@ -57,6 +58,8 @@ def _instant_of(found: re.Match[str], now: datetime) -> datetime | None:
     try:
         instant = datetime.fromisoformat(f"{day}T{found['time']}+00:00")
     except ValueError:
+        return None
+    if not _FIRST_YEAR <= instant.year <= _LAST_YEAR:
         return None
     return instant if found["day"] or instant >= now.replace(microsecond=0) else instant + _DAY
 
