@@ -208,9 +208,13 @@ class Account:
         """Least time between two reads of today."""
         if self.check is None or not self.is_checked or self._did_not_pay:
             return self.hour.pace
-        pace = self.hour.pace_after(check_calls(self.costs) + self.check.left if self.check.left else self.check.calls)
-        is_quiet = not (self.check.left or is_dear(self.costs) or self.check.expects_change(now))
-        return max(pace, self.hour.pace_after(check_calls(self.costs)) + _QUIET) if is_quiet else pace
+        check = check_calls(self.costs)
+        if self.check.left:
+            return self.hour.pace_after(check + self.check.left)
+        pace = self.hour.pace_after(self.check.calls)
+        if is_dear(self.costs) or self.check.expects_change(now):
+            return pace
+        return max(pace, self.hour.pace_after(check) + _QUIET)
 
     @property
     def rhythm(self) -> Rhythm | None:

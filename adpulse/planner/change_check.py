@@ -25,7 +25,7 @@ _DOUBTFUL = ""
 _DEAR = 4
 """A check that costs at least this part of a whole read does not pay where most campaigns change."""
 
-CHANGES_KEPT = 4
+_CHANGES_KEPT = 4
 """The last changes that are remembered: by the times between them the next one is expected."""
 
 _EARLIER, _LATER = 0.75, 1.5
@@ -179,4 +179,4 @@ def _changes(last: ChangeCheck | None, answer: CheckAnswer) -> tuple[datetime, .
         return ()
     if last.left or not known_of(last, answer.day) or not answer.changed_since(last):
         return last.changes
-    return (*last.changes, answer.at)[-CHANGES_KEPT:]
+    return (*last.changes, answer.at)[-_CHANGES_KEPT:]

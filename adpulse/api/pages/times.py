@@ -16,6 +16,7 @@ from adpulse import presentation
 _UTC = "UTC"
 _DAY = timedelta(days=1)
 _FIRST_YEAR, _LAST_YEAR = 1970, 2999
+"""Within these every zone can write an instant; a platform's text may hold any."""
 
 _IN_WORDS = re.compile(r"(?:(?P<day>\d{4}-\d\d-\d\d) )?(?P<time>\d\d:\d\d(?P<seconds>:\d\d)?) UTC")
 """An instant as the sentences of :mod:`adpulse.presentation` write it."""
@@ -45,23 +46,23 @@ def format_since(instant: datetime | None, now: datetime, zone: str = _UTC) -> M
 def format_words(words: str, now: datetime, zone: str = _UTC) -> Markup:
     """A sentence with each of its instants as an element of its own; one without a date is the next such time after ``now``."""
     written, end = Markup(), 0
-    for found in _IN_WORDS.finditer(words):
-        if instant := _instant_of(found, now):
-            written += escape(words[end : found.start()]) + format_instant(instant, zone, seconds=bool(found["seconds"]))
-            end = found.end()
+    for match in _IN_WORDS.finditer(words):
+        if instant := _instant_of(match, now):
+            written += escape(words[end : match.start()]) + format_instant(instant, zone, seconds=bool(match["seconds"]))
+            end = match.end()
     return written + escape(words[end:])
 
 
-def _instant_of(found: re.Match[str], now: datetime) -> datetime | None:
+def _instant_of(match: re.Match[str], now: datetime) -> datetime | None:
     """None for what only looks like an instant: sentences may hold a platform's text."""
-    day = found["day"] or f"{now.astimezone(UTC):%Y-%m-%d}"
+    day = match["day"] or f"{now.astimezone(UTC):%Y-%m-%d}"
     try:
-        instant = datetime.fromisoformat(f"{day}T{found['time']}+00:00")
+        instant = datetime.fromisoformat(f"{day}T{match['time']}+00:00")
     except ValueError:
         return None
     if not _FIRST_YEAR <= instant.year <= _LAST_YEAR:
         return None
-    return instant if found["day"] or instant >= now.replace(microsecond=0) else instant + _DAY
+    return instant if match["day"] or instant >= now.replace(microsecond=0) else instant + _DAY
 
 
 def _machine(instant: datetime) -> str:
