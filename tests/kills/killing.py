@@ -136,7 +136,7 @@ class Killing(Installation):
         self._pending = []
         self._owners = []
         self._started = 0
-        self._deck = []
+        self._deck, self.reached = [], set()
         self._server = self._control = None
 
     def __enter__(self):
@@ -245,6 +245,7 @@ class Killing(Installation):
                     assert deadline is not None, f"the program told nothing for {MESSAGE_SECONDS} s:\n{self.log()}"
                     return self._killed(child, number, aim, last)
                 last, ended = message, message["doing"] == "done"
+                self.reached.add(message["step"])
                 seen += message["step"] == aim.step
                 if deadline is None and seen == aim.nth and message["step"] == aim.step:
                     if aim.wait is None:

@@ -18,7 +18,6 @@ from functools import wraps
 from importlib import import_module
 from pathlib import Path
 
-import duckdb
 from kills.steps import Step
 from prefect import Task
 from sqlalchemy import Engine, event
@@ -35,6 +34,7 @@ from storage.control.leases import Leases
 from storage.control.ledger import Ledger
 from storage.staging import Staging
 from storage.warehouse import analytics
+from storage.warehouse.instance import Instance
 from storage.warehouse.warehouse import Warehouse
 
 PACKET = 65536
@@ -166,7 +166,7 @@ def mark_steps(marks, notes):
     _around_calls(marks)
     _around_streams(marks)
     _noting_reads(notes)
-    duckdb.connect = _watching(marks, duckdb.connect)
+    _watch_warehouses(marks)
 
 
 async def _nothing(**_):
@@ -271,16 +271,19 @@ def _around_streams(marks):
     GoogleClient._stream, google_messages.Columns.table = told_stream, told_table
 
 
-def _watching(marks, connect):
-    def watched(database=":memory:", *rest, **options):
-        connection = connect(database, *rest, **options)
-        return connection if database == ":memory:" or options.get("read_only") else Watched(connection, marks)
+def _watch_warehouses(marks):
+    attached = Instance.attached
 
-    return watched
+    @contextmanager
+    def watched(self, path, *, read_only):
+        with attached(self, path, read_only=read_only) as warehouse:
+            yield warehouse if read_only else Watched(warehouse, marks)
+
+    Instance.attached = watched
 
 
 class Watched:
-    """A DuckDB connection that tells of its transactions and checkpoints."""
+    """A connection to a warehouse that tells of its transactions."""
 
     def __init__(self, connection, marks):
         self._connection = connection

@@ -19,4 +19,4 @@ def test_a_sync_that_is_killed_anywhere_is_made_up_for_by_the_next_tick(tmp_path
             print(killing.report())
 
     assert killing.breaches == {}
-    assert {kill.aim.step for kill in killing.kills} == set(Step)
+    assert {kill.aim.step for kill in killing.kills} == killing.reached == set(Step)
