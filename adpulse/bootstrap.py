@@ -64,6 +64,7 @@ from storage.control.partitions import Partitions
 from storage.control.refusals import Refusals
 from storage.control.refused_rows import RefusedRows
 from storage.control.remainder_notices import RemainderNotices
+from storage.control.restatement_checks import RestatementChecks
 from storage.control.rotation import Rotation, has_secrets
 from storage.control.runs import Runs
 from storage.control.schedule_changes import ScheduleChanges
@@ -121,7 +122,7 @@ class App:
         self.warnings = ConnectionWarnings(engine, self.clock)
         self.holes = Holes(engine, self.clock)
         self.day_parts = StoredDayParts(engine)
-        self.change_checks = ChangeChecks(engine)
+        self.change_checks, self.restatement_checks = ChangeChecks(engine), RestatementChecks(engine)
         self.refused_rows = RefusedRows(engine)
         self.working_sizes = WorkingSizes(engine, self.clock)
         self.labels, self.descriptions = Labels(engine), Descriptions(engine)

@@ -45,6 +45,10 @@ class CampaignRange:
             return all_campaigns_but(named | others) if other.only is not None else some_campaigns(others - named)
         return some_campaigns(named - others if other.only is not None else named & others)
 
+    def intersection(self, other: "CampaignRange") -> "CampaignRange":
+        """The campaigns of both."""
+        return self.minus(self.minus(other))
+
 
 WHOLE_ACCOUNT = CampaignRange()
 NO_CAMPAIGNS = CampaignRange(only=())

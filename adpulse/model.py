@@ -271,14 +271,19 @@ class FetchKind(StrEnum):
     CAMPAIGNS = "campaigns"
     CHECK = "check"
     """The campaigns' totals of today, only to see which campaigns changed since the last check: nothing of them is stored as numbers."""
+    RESTATEMENTS = "restatements"
+    """The campaigns' totals of older days, only to see which were restated since the last such check: nothing of them is stored either."""
     ACCOUNT = "account"
     """The whole account's numbers, which also hold what is reported for none of its campaigns."""
 
     @property
     def has_dates(self) -> bool:
         """Whether the fetch covers days (metrics) or the present (entities, facts)."""
-        return self in (FetchKind.ADS, FetchKind.CATEGORIES, FetchKind.CAMPAIGNS, FetchKind.CHECK, FetchKind.ACCOUNT)
+        return self in (FetchKind.ADS, FetchKind.CATEGORIES, FetchKind.CAMPAIGNS, FetchKind.ACCOUNT) or self in CHECKS
 
+
+CHECKS = frozenset({FetchKind.CHECK, FetchKind.RESTATEMENTS})
+"""Reads that only say what else is to be read."""
 
 WALKS = frozenset({FetchKind.ENTITIES_FULL, FetchKind.ENTITIES_CHANGED})
 

@@ -42,6 +42,7 @@ _WARNED = {
     FetchKind.DELETED_CAMPAIGNS.value: "campaigns that were deleted, by their ids",
     FetchKind.DELETED_BEFORE.value: "campaigns that were deleted, by their ids, of older days",
     FetchKind.CHECK.value: "which campaigns changed today, so that all of today is read instead",
+    FetchKind.RESTATEMENTS.value: "which campaigns were restated, so that older days are read whole instead",
 }
 """What could not be read, by the warning's kind."""
 

@@ -21,10 +21,11 @@ from typing import NamedTuple
 
 from adpulse.campaign_range import NO_CAMPAIGNS, WHOLE_ACCOUNT, CampaignRange
 from adpulse.frequency import SCHEDULED, Frequency, next_slot
-from adpulse.model import Connection, ConnectionStatus, Fetch, FetchKind, Heat, Lane, PageSizes, Parts, Provider
+from adpulse.model import CHECKS, Connection, ConnectionStatus, Fetch, FetchKind, Heat, Lane, PageSizes, Parts, Provider
 from adpulse.planner.account import Account
 from adpulse.planner.change_check import ChangeCheck, CheckAnswer, after_check, check_calls, leaf_reads
 from adpulse.planner.plan import plan
+from adpulse.planner.restatement_check import DayCheck, after_restatements, restated_reads
 from adpulse.planner.windows import FIRST_SYNC_DAYS, PartitionAges
 from adpulse.platforms.registry import platform_of
 
@@ -38,6 +39,9 @@ WARM_UP = 6 * HOUR
 ADS_PER_CAMPAIGN = 20
 CALL_SECONDS, ROW_SECONDS = 1.0, 0.0004
 """How long a call takes: a second, and two more for a page of 5,000 rows. Assumed: no answer of a real account was timed."""
+
+RESTATED = 0.1
+"""The share of its campaigns that is restated of an older day in a day. Assumed as well."""
 
 NIGHT = range(1, 6)
 """The local hours in which nothing changes where changes come in steps."""
@@ -93,8 +97,9 @@ class Model:
         if fetch.kind is FetchKind.ENTITIES_CHANGED:
             return [CALL_SECONDS] * 3
         if fetch.campaigns.only is not None:
-            return self._pages(len(fetch.campaigns.only) * ADS_PER_CAMPAIGN)
-        rows = dict.fromkeys((FetchKind.CAMPAIGNS, FetchKind.CHECK), campaigns * self.delivering)
+            per_campaign = ADS_PER_CAMPAIGN if fetch.kind is FetchKind.ADS else 1
+            return self._pages(len(fetch.campaigns.only) * per_campaign * len(fetch.days))
+        rows = dict.fromkeys((FetchKind.CAMPAIGNS, *CHECKS), campaigns * self.delivering)
         rows[FetchKind.ADS] = self.ads * self.delivering
         return self._pages(rows.get(fetch.kind, 1) * max(len(fetch.days), 1))
 
@@ -105,6 +110,11 @@ class Model:
             return dict.fromkeys(map(str, range(campaigns)), str(sum(1 for _ in self.changes(BEGINNING + WARM_UP, at))))
         between = 30 / self.changing
         return {str(number): str(math.floor(seconds / between + number / campaigns)) for number in range(campaigns)}
+
+    def restated(self, at: datetime) -> dict[str, str]:
+        """The same of an older day, with the number of its restatements."""
+        campaigns, days = round(self.ads * self.delivering / ADS_PER_CAMPAIGN), (at - BEGINNING) / DAY
+        return {str(number): str(math.floor(days * RESTATED + number / campaigns)) for number in range(campaigns)}
 
     def changes(self, since: datetime, until: datetime) -> Iterator[datetime]:
         """The instants of the steps between these."""
@@ -137,6 +147,7 @@ class Course:
     calls: list[tuple[datetime, Heat]] = field(default_factory=list)
     reads: list[Read] = field(default_factory=list)
     check: ChangeCheck | None = None
+    restatements: dict[date, DayCheck] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """The first sync is complete, and its days were read at different times."""
@@ -158,13 +169,42 @@ class Course:
     def _leg(self, lane: Lane) -> tuple[datetime | None, Lane]:
         """Read what is planned; when the sync goes on, if it does, and in which lane."""
         checked = {self.check.day: self.check.checked_at} if self.check and self.check.checked_at else {}
-        ages = PartitionAges(dateless=self.dateless, days=self.days, checked=checked)
+        restated = {day: check.checked_at for day, check in self.restatements.items()}
+        ages = PartitionAges(dateless=self.dateless, days=self.days, checked=checked, restatements_checked=restated)
         account = self._account(lane)
         planned = plan(self.now, account, ages, tuple(self._last_hour()))
         for fetch in planned.fetches:
-            if not (self._check(fetch, account, planned.fetches) if fetch.kind is FetchKind.CHECK else self._read(fetch)):
+            if not self._take(fetch, account, planned.fetches):
                 return self._last_hour()[0][0] + HOUR + timedelta(milliseconds=1), Lane.BACKGROUND
         return planned.until, planned.lane
+
+    def _take(self, fetch: Fetch, account: Account, planned: Sequence[Fetch]) -> bool:
+        """Make a fetch, and those that a check asks for; False if the ledger refuses one of the calls."""
+        if fetch.kind is FetchKind.CHECK:
+            return self._check(fetch, account, planned)
+        if fetch.kind is FetchKind.RESTATEMENTS:
+            return self._check_restatements(fetch, account, planned)
+        return self._read(fetch)
+
+    def _check_restatements(self, check: Fetch, account: Account, planned: Sequence[Fetch]) -> bool:
+        began = self.now
+        if not self._read(check):
+            return False
+        answers = [CheckAnswer(day=day, at=began, fingerprints=self.model.restated(began)) for day in check.days]
+        covered = dict.fromkeys(check.days, NO_CAMPAIGNS)
+        if any(fetch.kind is FetchKind.ADS and set(check.days) <= set(fetch.days) for fetch in planned):
+            covered = dict.fromkeys(check.days, WHOLE_ACCOUNT)
+        else:
+            spent = account.costs.read(FetchKind.CAMPAIGNS, len(check.days))
+            for fetch in restated_reads(account.costs, answers, self.restatements, check.cost - spent):
+                if not self._read(fetch):
+                    return False
+                covered |= {day: covered[day].union(fetch.campaigns) for day in fetch.days}
+        for answer in answers:
+            shown = after_restatements(account.costs, answer, self.restatements, covered[answer.day])
+            self.restatements.pop(answer.day, None)
+            self.restatements |= {answer.day: shown} if shown else {}
+        return True
 
     def _check(self, check: Fetch, account: Account, planned: Sequence[Fetch]) -> bool:
         """Make a check and the reads that it asks for; False if the ledger refuses one of the calls."""
@@ -203,7 +243,7 @@ class Course:
                 return False
             self.calls.append((self.now, fetch.heat))
             self.now += timedelta(seconds=seconds)
-        if fetch.kind is FetchKind.CHECK or not fetch.campaigns.is_whole:
+        if fetch.kind in CHECKS or not fetch.campaigns.is_whole:
             return True
         if fetch.kind.has_dates:
             self.days.update({(fetch.kind, day): began for day in fetch.days})

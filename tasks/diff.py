@@ -13,9 +13,11 @@ from adpulse.planner.completeness import gaps_of_parts, read_days
 from adpulse.platforms.registry import mapping_of, platform_of
 from storage.warehouse.batches import RunChanges, RunFetch
 from tasks.batch import Batch, Outcome, apply_together, attempt, for_each_lease
-from tasks.change_check import checked, without_checks
+from tasks.change_check import checked
+from tasks.check_answers import without_checks
 from tasks.parts_read import parts_read
 from tasks.refused import gaps_after
+from tasks.restatements import restatements_shown
 
 
 async def diff_metrics(batch: Batch) -> list[Outcome]:
@@ -57,6 +59,9 @@ def _fetched(context: App, lease: Lease) -> RunFetch:
     ages = stored.after(answer.complete for answer in fetched).after_parts(parts_read(fetched))
     if check and check.checked_at:
         ages = replace(ages, checked={check.day: check.checked_at})
+    ages = ages.after_restatements(
+        {day: check.checked_at if check else None for day, check in restatements_shown(context, lease, staged).items()}
+    )
     gaps = [*gaps_after(context.holes, context.refused_rows, lease.connection.id, fetched), *gaps_of_parts(ages)]
     return RunFetch(
         run_id=lease.run_id,

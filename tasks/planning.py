@@ -8,7 +8,7 @@ from adpulse.errors import (
     Permanent,
 )
 from adpulse.fetch_result import FetchResult
-from adpulse.model import Fetch, FetchKind, Heat, Lease
+from adpulse.model import CHECKS, Fetch, FetchKind, Heat, Lease
 from adpulse.planner.account import Account
 from adpulse.planner.day_parts import USUAL_LEAVES
 from adpulse.planner.plan import Plan, plan
@@ -18,7 +18,7 @@ from tasks.parts_read import parts_read
 
 log = logging.getLogger(__name__)
 
-_READ_ANEW = (FetchKind.ENTITIES_CONFIRMED, FetchKind.ACCOUNT, FetchKind.CHECK)
+_READ_ANEW = (FetchKind.ENTITIES_CONFIRMED, FetchKind.ACCOUNT, *CHECKS)
 
 
 def prepare(app: App, lease: Lease) -> Plan:

@@ -23,7 +23,7 @@ from adpulse.errors import (
 )
 from adpulse.fetch_result import FetchResult
 from adpulse.gone_statuses import GONE_STATUSES
-from adpulse.model import WALKS, ConnectionStatus, FetchKind, Heat, Lane, Lease, Level, Parts, RunCounts, RunState
+from adpulse.model import CHECKS, WALKS, ConnectionStatus, FetchKind, Heat, Lane, Lease, Level, Parts, RunCounts, RunState
 from adpulse.planner.next_read import LONGEST_WAIT, next_useful_slot
 from adpulse.planner.plan import Plan
 from adpulse.retry import DEAD_AFTER, LONGEST_BACKOFF, LONGEST_OUTAGE_BACKOFF, backoff, cooldown
@@ -35,11 +35,13 @@ from storage.control.sizes import Sizes
 from storage.control.unsettled import MAX_DEATHS
 from storage.warehouse.warehouse import Warehouse
 from tasks.batch import failure
-from tasks.change_check import checked, without_checks
+from tasks.change_check import checked
+from tasks.check_answers import without_checks
 from tasks.history import note_left
 from tasks.holes import fill_holes
 from tasks.parts_read import parts_read
 from tasks.refused import forget_warnings, keep_refused, note_refused
+from tasks.restatements import note_restatements, restatements_shown
 from tasks.unknown_values import note_unknown_values
 
 log = logging.getLogger(__name__)
@@ -53,7 +55,7 @@ _LONGEST_REPORT_PAUSE = timedelta(minutes=2)
 
 _TOTALS = (FetchKind.CAMPAIGNS, FetchKind.ACCOUNT)
 
-_OPTIONAL = (FetchKind.ACCOUNT, FetchKind.CHECK)
+_OPTIONAL = (FetchKind.ACCOUNT, *CHECKS)
 """Reads of numbers whose failure is a warning."""
 
 _UNREAD = Leg(idle=True, today=False)
@@ -130,6 +132,7 @@ def _leg(app: App, lease: Lease) -> Leg:
         today = today or lease.connection.today(app.clock.now()) in completed
         if check:
             app.change_checks.record(lease, check)
+        note_restatements(app, lease, restatements_shown(app, lease, answers))
         fill_holes(app, lease, holes, staged, completed)
         _record_size(app.sizes, lease, staged)
         app.sizes.set_page_sizes(lease.connection, app.client(lease.connection).page_sizes(lease.connection))
@@ -138,6 +141,7 @@ def _leg(app: App, lease: Lease) -> Leg:
         note_refused(app.warnings, lease, staged)
         forget_warnings(app.warnings, app.refused_rows, lease, completed)
         note_unknown_values(app.warnings, lease, staged)
+    is_checked = is_checked or any(answer.fetch.kind is FetchKind.RESTATEMENTS for answer in answers)
     has_numbers = bool(completed) or is_checked or any(_has_numbers(answer, totals_alone=today_is_hole) for answer in staged)
     idle = not (has_numbers or (lease.parts is Parts.ENTITIES and staged))
     leg = Leg(counts=changes.counts if changes else RunCounts(), idle=idle, today=today)

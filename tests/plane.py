@@ -29,6 +29,7 @@ from storage.control.outbox import Outbox
 from storage.control.partitions import Partitions
 from storage.control.refusals import Refusals
 from storage.control.remainder_notices import RemainderNotices
+from storage.control.restatement_checks import RestatementChecks
 from storage.control.runs import Runs
 from storage.control.sizes import Sizes
 from storage.control.staleness import Staleness
@@ -68,6 +69,7 @@ class ControlPlane:
         self.partitions = Partitions(engine)
         self.day_parts = StoredDayParts(engine)
         self.change_checks = ChangeChecks(engine)
+        self.restatement_checks = RestatementChecks(engine)
         self.remainder_notices = RemainderNotices(engine, wall=wall)
         self.version_notices = VersionNotices(engine, wall=wall)
         self.workspace = self.workspaces.create("Acme")

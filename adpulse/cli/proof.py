@@ -48,7 +48,7 @@ class Reads:
 
     def last(self, kind: FetchKind, day: date, before: datetime | None = None) -> datetime | None:
         """The last complete read of the day, or check of what changed in it, optionally the last one before an instant."""
-        instants = {ages.leaves_known_at(day) if kind is FetchKind.ADS else ages.days.get((kind, day)) for ages in self.notes}
+        instants = {ages.known_at(kind, day) for ages in self.notes}
         return max((at for at in instants if at is not None and (before is None or at < before)), default=None)
 
     def all(self, kind: FetchKind, day: date) -> set[datetime]:

@@ -11,6 +11,7 @@ from adpulse.planner.costs import cost_of_account, cost_of_days
 from adpulse.planner.day_parts import MOST_CALLS, DayParts, draw
 from adpulse.planner.demand import Demand, Rhythm, demand
 from adpulse.planner.hour import Hour
+from adpulse.planner.restatement_check import longest_check, restatements_can_be_checked
 from adpulse.planner.shares import Share
 from adpulse.planner.windows import FIRST_SYNC_DAYS, HOUR, SLACK, PartitionAges
 from adpulse.platforms.base import CallLimit, Costs, Size
@@ -142,6 +143,8 @@ class Account:
         if piece >= totals * _TOTALS_FIT:
             piece -= totals
         days = FIRST_SYNC_DAYS if self.connection.ad_count is not None else ESTIMATED_DAYS
+        if self.checks_restatements:
+            piece -= self.costs.read(FetchKind.CAMPAIGNS, self.costs.longest(days, piece))
         return self.costs.longest(days, piece)
 
     @property
@@ -175,6 +178,16 @@ class Account:
         """
         is_wanted = not self.on_demand and self.may_read(FetchKind.CHECK) and can_be_checked(self.costs)
         return is_wanted and not (self.first_sync and is_dear(self.costs))
+
+    @property
+    def checks_restatements(self) -> bool:
+        """Whether older days are checked for restatements instead of being read whole daily."""
+        return self.may_read(FetchKind.RESTATEMENTS) and not self.is_large and restatements_can_be_checked(self.costs)
+
+    @property
+    def longest_check(self) -> int:
+        """Most older days that one check covers."""
+        return longest_check(self.costs, self.piece)
 
     def reads_whole(self, now: datetime, ages: PartitionAges) -> bool:
         """Whether the next read of today is of all of it, with a check or without: hourly, and where no check was stored today."""

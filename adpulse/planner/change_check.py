@@ -19,7 +19,7 @@ from adpulse.planner.day_parts import MOST_CALLS, MOST_NAMED
 from adpulse.platforms.base import Costs
 from adpulse.platforms.registry import platform_of
 
-_DOUBTFUL = ""
+DOUBTFUL = ""
 """The fingerprint of a campaign whose leaves were being read: no totals have it."""
 
 _DEAR = 4
@@ -71,7 +71,10 @@ class CheckAnswer:
 
     def changed_since(self, last: ChangeCheck | None) -> frozenset[str]:
         """The campaigns that are new, gone, different or unreadable; all of them where nothing is known of the day."""
-        known = known_of(last, self.day)
+        return self.changed_from(known_of(last, self.day))
+
+    def changed_from(self, known: Mapping[str, str]) -> frozenset[str]:
+        """The same, compared with these fingerprints of the day."""
         campaigns = known.keys() | self.fingerprints.keys()
         return self.unreadable | {campaign for campaign in campaigns if known.get(campaign) != self.fingerprints.get(campaign)}
 
@@ -145,7 +148,7 @@ def before_reads(last: ChangeCheck | None, answer: CheckAnswer) -> ChangeCheck |
     takes its change back, these campaigns must be found changed all the same.
     """
     known, changed = known_of(last, answer.day), answer.changed_since(last)
-    doubtful = dict.fromkeys(changed, _DOUBTFUL)
+    doubtful = dict.fromkeys(changed, DOUBTFUL)
     if last is None or not known or known.items() >= doubtful.items():
         return None
     return replace(last, fingerprints={**known, **doubtful})

@@ -21,7 +21,8 @@ from itertools import takewhile
 
 from adpulse.gaps import Gap
 from adpulse.model import Connection, FetchKind, Level
-from adpulse.planner.windows import DAY, PartitionAges, Span, settles_at, spans
+from adpulse.planner.lookback import settles_at
+from adpulse.planner.windows import DAY, PartitionAges, Span, spans
 from adpulse.platforms.registry import platform_of
 from adpulse.remainder import Remainder
 
@@ -155,7 +156,7 @@ def completeness(
 def _read(level: DayLevel, connection: Connection, ages: PartitionAges, gaps: Sequence[Gap]) -> tuple[ReadDay, ...]:
     kinds = [kind for kind in platform_of(connection.provider).metric_kinds if level_of_read(kind) is level]
     refused = {gap.day for gap in gaps if gap.is_refused_row}
-    checked = ages.checked if level is DayLevel.LEAF else {}
+    checked = {**ages.restatements_checked, **(ages.checked if level is DayLevel.LEAF else {})}
     return tuple(
         ReadDay(
             level=level,

@@ -14,8 +14,9 @@ from adpulse.planner.account import Account
 from adpulse.planner.budget import WINDOW
 from adpulse.planner.costs import cost_of_account
 from adpulse.planner.demand import Rhythm
+from adpulse.planner.lookback import lookback_since
 from adpulse.planner.room import HISTORY_CALLS
-from adpulse.planner.windows import DAY, FIRST_SYNC_DAYS, PartitionAges, lookback_since
+from adpulse.planner.windows import DAY, FIRST_SYNC_DAYS, PartitionAges
 from adpulse.platforms.registry import platform_of
 
 MONTHS = 37

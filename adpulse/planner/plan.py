@@ -21,6 +21,7 @@ from adpulse.planner.day_parts import MOST_CALLS, DayParts, PartsByDay
 from adpulse.planner.history import HISTORY_LEG, Unread, is_unread, longest, unread
 from adpulse.planner.room import Room
 from adpulse.planner.windows import (
+    DAILY_DAYS,
     DAY,
     FIRST_SYNC_DAYS,
     HOUR,
@@ -35,8 +36,10 @@ from adpulse.planner.windows import (
     hot_reads,
     missing_days,
     recent_days,
+    recently_restated_days,
     refused_spans,
     requested_spans,
+    restated_days,
     spans,
 )
 from adpulse.platforms.registry import platform_of
@@ -73,7 +76,7 @@ class HistoryLeft:
 
 def plan(now: datetime, account: Account, ages: PartitionAges, calls: tuple[tuple[datetime, Heat], ...]) -> Plan:
     """The fetches to make at ``now``, given what was read when and the account's calls of the last hour."""
-    ages = ages.as_of(now)
+    ages = ages.as_of(now) if account.checks_restatements else replace(ages.as_of(now), restatements_checked={})
     missing = missing_days(now, account.connection, ages)
     walk_due = ages.stale(FetchKind.ENTITIES_FULL, now, DAY * account.stretch) and account.may_read(FetchKind.ENTITIES_FULL)
     account = replace(account, first_sync=bool(missing), walk_due=walk_due)
@@ -226,6 +229,7 @@ def _due(now: datetime, account: Account, ages: PartitionAges, missing: list[dat
     if account.size.ads is None:
         return  # the cost of older days is unknown until the first walk, or today's numbers without one, show the account's size
     older = partial(_older, now, account, ages, days)
+    yield from _restatements(account, restated_days(now, account.connection, ages, account.stretch))
     yield from older(cold_spans(now, account.connection, ages, account.longest, account.stretch), Heat.COLD)
     for kind, span in refused_spans(now, account.connection, ages, account.longest):
         yield (_fetch(account, kind, Heat.COLD, span),)
@@ -237,6 +241,7 @@ def _spare(now: datetime, account: Account, ages: PartitionAges, days: "_Days") 
     if account.parts is Parts.ENTITIES or account.size.ads is None:
         return
     older = partial(_older, now, account, ages, days)
+    yield from _restatements(account, recently_restated_days(now, account.connection, ages, account.stretch))
     yield from older(spans(recent_days(now, account.connection, ages, account.stretch), account.longest), Heat.COLD)
     yield from _account_totals(now, account, ages)
     # A history may have many: they come after everything that keeps the lookback fresh.
@@ -309,6 +314,12 @@ def _check(now: datetime, account: Account, ages: PartitionAges, due: dict[Fetch
     return Fetch(kind=FetchKind.CHECK, heat=Heat.HOT, cost=cost, since=today, until=today)
 
 
+def _restatements(account: Account, days: list[date]) -> Iterator[tuple[Fetch, ...]]:
+    """A check of each piece of days; what it asks for has the rest of the piece's calls."""
+    for span in spans(days, account.longest_check):
+        yield (Fetch(kind=FetchKind.RESTATEMENTS, heat=Heat.COLD, cost=account.piece, since=span.since, until=span.until),)
+
+
 def _older(
     now: datetime, account: Account, ages: PartitionAges, days: _Days, pieces: list[Span], heat: Heat
 ) -> Iterator[tuple[Fetch, ...]]:
@@ -325,7 +336,16 @@ def _older(
             continue  # its other days, if it has any, are due again when these are read
         fetches = [_fetch(account, kind, heat, part) for kind in kinds for part in _parts(now, account, ages, span, kind, heat)]
         whole = tuple(_with_account(now, account, ages, fetches))
-        yield whole if sum(fetch.cost for fetch in whole) <= account.piece else tuple(fetches)
+        with_check = (*_check_before(now, account, heat, span), *whole)
+        choice = (pieces for pieces in (with_check, whole) if sum(fetch.cost for fetch in pieces) <= account.piece)
+        yield next(choice, tuple(fetches))
+
+
+def _check_before(now: datetime, account: Account, heat: Heat, span: Span) -> Iterator[Fetch]:
+    """The check with which a read of whole older days begins, so that there is something to compare the next one with."""
+    since = max(span.since, account.connection.today(now) - DAY * DAILY_DAYS)
+    if heat is Heat.COLD and account.checks_restatements and since <= span.until:
+        yield replace(_fetch(account, FetchKind.CAMPAIGNS, heat, Span(since=since, until=span.until)), kind=FetchKind.RESTATEMENTS)
 
 
 def _account_totals(now: datetime, account: Account, ages: PartitionAges) -> Iterator[tuple[Fetch, ...]]:

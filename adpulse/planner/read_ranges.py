@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from itertools import groupby
 
-from adpulse.planner.windows import Settling
+from adpulse.planner.lookback import Settling
 
 KEPT_APART = timedelta(days=2)
 """How long final days are kept by the hour of their read: of a restored warehouse only what was read last is forgotten."""

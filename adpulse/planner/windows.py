@@ -8,14 +8,13 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, time, timedelta
-from functools import lru_cache
-from zoneinfo import ZoneInfo
 
 from adpulse.holes import HoleKey
 from adpulse.ladder import RETRY_DAYS
-from adpulse.model import CompleteRead, Connection, FetchKind, Provider, days_between
+from adpulse.model import CompleteRead, Connection, FetchKind, days_between
 from adpulse.planner import day_parts
 from adpulse.planner.day_parts import PART_KINDS, PartsByDay, ReadParts
+from adpulse.planner.lookback import Settling, lookback_since
 from adpulse.platforms.registry import platform_of
 
 FIRST_SYNC_DAYS = 90
@@ -51,7 +50,8 @@ class PartitionAges:
 
     ``holes`` are the days that the platform could not answer, with the instant from which each is requested again. ``refused`` are those of
     which a row was refused when they were read last. ``parts`` are the days whose read in parts has begun. ``checked`` is up to when
-    everything of a day that changed since it was read was read again (see :mod:`adpulse.planner.change_check`).
+    everything of a day that changed since it was read was read again (see :mod:`adpulse.planner.change_check`), and
+    ``restatements_checked`` the same of older days (see :mod:`adpulse.planner.restatement_check`).
     """
 
     dateless: Mapping[FetchKind, datetime] = field(default_factory=dict)
@@ -60,16 +60,21 @@ class PartitionAges:
     refused: frozenset[HoleKey] = frozenset()
     parts: PartsByDay = field(default_factory=dict)
     checked: Mapping[date, datetime] = field(default_factory=dict)
+    restatements_checked: Mapping[date, datetime] = field(default_factory=dict)
 
     def stale(self, kind: FetchKind, now: datetime, max_age: timedelta, day: date | None = None) -> bool:
         """Whether the part was never read, or longer than ``max_age`` ago."""
         read_at = self.dateless.get(kind) if day is None else self.days.get((kind, day))
         return read_at is None or now - read_at >= max_age * SLACK
 
-    def leaves_known_at(self, day: date) -> datetime | None:
-        """Up to when the day's leaves are known: when they were read, or checked for changes after that; None if never."""
-        read_at = self.days.get((FetchKind.ADS, day))
-        return read_at and max(read_at, self.checked.get(day, read_at))
+    def known_at(self, kind: FetchKind, day: date) -> datetime | None:
+        """Up to when the day's leaves, or totals, are known: when they were read, or checked for changes after that; None if never."""
+        read_at = self.days.get((kind, day))
+        if read_at is None:
+            return None
+        checks = [self.checked] if kind is FetchKind.ADS else []
+        checks += [self.restatements_checked] if kind in PART_KINDS else []
+        return max([read_at, *(checked[day] for checked in checks if day in checked)])
 
     def after(self, reads: Iterable[CompleteRead]) -> "PartitionAges":
         """The ages after these complete reads."""
@@ -90,6 +95,11 @@ class PartitionAges:
         complete = {day: at for day, of_day in parts.items() if (at := day_parts.read_until(of_day)) is not None}
         reads = [CompleteRead(kind, (day,), at) for day, at in complete.items() for kind in PART_KINDS]
         return replace(self.after(reads), parts=parts)
+
+    def after_restatements(self, checked: Mapping[date, datetime | None]) -> "PartitionAges":
+        """The ages after checks of older days; None: of the day nothing is known by checks any more."""
+        known = {**self.restatements_checked, **checked}
+        return replace(self, restatements_checked={day: at for day, at in known.items() if at is not None})
 
     def complete_days(self, kinds: Sequence[FetchKind]) -> dict[date, datetime]:
         """Days of which all these kinds were read, each with the oldest of their newest reads."""
@@ -115,6 +125,7 @@ class PartitionAges:
             days={part: at if at <= latest else old for part, at in self.days.items()},
             holes={part: at if at <= latest + RETRY_DAYS else now for part, at in self.holes.items()},
             checked={day: at for day, at in self.checked.items() if at <= latest},
+            restatements_checked={day: at for day, at in self.restatements_checked.items() if at <= latest},
         )
 
 
@@ -136,11 +147,6 @@ class Span:
         return days_between(self.since, self.until)
 
 
-def lookback_since(now: datetime, connection: Connection) -> date:
-    """The oldest day whose numbers the platform may still restate at ``now``."""
-    return connection.today(now) - timedelta(days=platform_of(connection.provider).lookback_days)
-
-
 def hot_days(now: datetime, connection: Connection, ages: PartitionAges, hot_age: timedelta, *, beside: bool) -> list[date]:
     """Which of today and yesterday are due at ad level.
 
@@ -149,7 +155,7 @@ def hot_days(now: datetime, connection: Connection, ages: PartitionAges, hot_age
     three hours later.
     """
     today = connection.today(now)
-    yesterday, known_at = today - DAY, ages.leaves_known_at(today)
+    yesterday, known_at = today - DAY, ages.known_at(FetchKind.ADS, today)
     if known_at is not None and now - known_at < hot_age * SLACK:
         # Never read at all, though today was: the account's time zone changed.
         return [] if (FetchKind.ADS, yesterday) in ages.days else [yesterday]
@@ -210,23 +216,66 @@ def cold_days(now: datetime, connection: Connection, ages: PartitionAges, stretc
 
     Days 2 to 28 daily, the rest of the lookback weekly; older ones only until they were read once after they became final, so
     that after a pause of any length, or a restatement in the last hour of the lookback, nothing is lost. ``stretch`` makes all of it rarer.
+    Days that are checked for restatements are read whole every seventh day of their age.
     """
     daily, weekly = now - DAY * SLACK * stretch, now - WEEK * SLACK * stretch
     recent = connection.today(now) - DAY * DAILY_DAYS
     # A day that was read weekly until it became final does not become urgent by that.
     older = weekly if platform_of(connection.provider).reads_days_whole else now
-    return [day for day, read_at in _open_days(now, connection, ages).items() if read_at < (daily if day >= recent else older)]
+    checked = _checked_days(now, connection, ages)
+
+    def is_due(day: date, read_at: datetime) -> bool:
+        is_stale = read_at < (daily if day >= recent else older)
+        return is_stale and (day not in checked or read_at < _due_whole_since(now, connection, day))
+
+    return [day for day, read_at in _open_days(now, connection, ages).items() if is_due(day, read_at)]
+
+
+def _checked_days(now: datetime, connection: Connection, ages: PartitionAges) -> Mapping[date, datetime]:
+    """The days that are read daily of which a check shows what was restated, with up to when each is known by that.
+
+    A day of which something could not be read, or was refused, is read whole.
+    """
+    recent, unclear = connection.today(now) - DAY * DAILY_DAYS, ages.days_with_holes | {day for _, day in ages.refused}
+    return {day: at for day, at in ages.restatements_checked.items() if day >= recent and day not in unclear}
+
+
+def _due_whole_since(now: datetime, connection: Connection, day: date) -> datetime:
+    """The last midnight at which the age of a day was a multiple of a week, and two days."""
+    age = connection.today(now) - day
+    return datetime.combine(day + 2 * DAY + (age - 2 * DAY) // WEEK * WEEK, time(), connection.zone)
+
+
+def restated_days(now: datetime, connection: Connection, ages: PartitionAges, stretch: float = 1.0) -> list[date]:
+    """Days to check for restatements, as they are known up to a day ago; newest first. None of them is read whole now."""
+    due = now - DAY * SLACK * stretch
+    return [day for day, known_at in _known_by_checks(now, connection, ages, stretch).items() if known_at < due]
+
+
+def recently_restated_days(now: datetime, connection: Connection, ages: PartitionAges, stretch: float = 1.0) -> list[date]:
+    """Days 2 to 7 to check for restatements, as they are known up to six hours ago, but less than a day; newest first."""
+    last, recent, daily = connection.today(now) - DAY * RECENT_DAYS, now - RECENT_AGE * SLACK * stretch, now - DAY * SLACK * stretch
+    known = _known_by_checks(now, connection, ages, stretch)
+    return [day for day, known_at in known.items() if day >= last and daily <= known_at < recent]
+
+
+def _known_by_checks(now: datetime, connection: Connection, ages: PartitionAges, stretch: float) -> dict[date, datetime]:
+    """Up to when each checked day that is not to be read whole is known; newest first."""
+    checked, whole = _checked_days(now, connection, ages), set(cold_days(now, connection, ages, stretch))
+    of_days = _open_days(now, connection, ages) if checked else {}
+    return {day: max(read_at, checked[day]) for day, read_at in of_days.items() if day in checked and day not in whole}
 
 
 def recent_days(now: datetime, connection: Connection, ages: PartitionAges, stretch: float = 1.0) -> list[date]:
     """Days 2 to 7 that were read six hours ago, but less than a day; newest first. Most of what is restated is of them.
 
-    None where days are read whole: a block of a month would be read for them.
+    None where days are read whole: a block of a month would be read for them. Nor days that are checked instead.
     """
     if platform_of(connection.provider).reads_days_whole:
         return []
     last, recent, daily = connection.today(now) - DAY * RECENT_DAYS, now - RECENT_AGE * SLACK * stretch, now - DAY * SLACK * stretch
-    return [day for day, read_at in _open_days(now, connection, ages).items() if day >= last and daily <= read_at < recent]
+    checked, of_days = _checked_days(now, connection, ages), _open_days(now, connection, ages)
+    return [day for day, read_at in of_days.items() if day >= last and daily <= read_at < recent and day not in checked]
 
 
 def cold_spans(now: datetime, connection: Connection, ages: PartitionAges, longest: int, stretch: float = 1.0) -> list[Span]:
@@ -350,30 +399,3 @@ def _answerable_days(connection: Connection, ages: PartitionAges) -> dict[date, 
         if known and len(known) == len(instants):
             read[day] = min(known)
     return read
-
-
-def settles_at(connection: Connection, day: date) -> datetime:
-    """When the platform's lookback window for the day ends: what is read from then on is final."""
-    return Settling.at(connection.provider, connection.zone).of(day)
-
-
-@dataclass(frozen=True, slots=True)
-class Settling:
-    """When the days of an account become final."""
-
-    lookback_days: int
-    zone: ZoneInfo
-
-    @classmethod
-    def at(cls, provider: Provider, zone: ZoneInfo) -> "Settling":
-        """By the platform's lookback window and the account's time zone."""
-        return cls(platform_of(provider).lookback_days, zone)
-
-    def of(self, day: date) -> datetime:
-        """When the day's lookback window ends."""
-        return _window_end(self.lookback_days, self.zone, day)
-
-
-@lru_cache(maxsize=16_384)  # years of days are asked for at each plan
-def _window_end(lookback_days: int, zone: ZoneInfo, day: date) -> datetime:
-    return datetime.combine(day + timedelta(days=lookback_days + 1), time(), zone)

@@ -2,7 +2,7 @@
 
 from adpulse.bootstrap import App
 from adpulse.model import ConnectionStatus
-from adpulse.planner.windows import lookback_since
+from adpulse.planner.lookback import lookback_since
 from adpulse.services.syncing import request_sync
 from storage.warehouse.damage import Holdings, Restored
 

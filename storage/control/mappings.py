@@ -9,7 +9,7 @@ from adpulse import mapping as mappings
 from adpulse.clock import Clock
 from adpulse.mapping import ConversionMapping
 from adpulse.model import Connection
-from adpulse.planner.windows import lookback_since
+from adpulse.planner.lookback import lookback_since
 from adpulse.platforms.registry import platform_of
 from storage.control.database import Engine, lock
 from storage.control.partitions import read_again

@@ -11,13 +11,15 @@ from sqlalchemy import ColumnElement, delete, false, insert, or_, select
 
 from adpulse.model import CompleteRead, FetchKind
 from adpulse.planner.day_parts import PART_KINDS, ReadParts, read_until
+from adpulse.planner.lookback import Settling
 from adpulse.planner.read_ranges import DayRead, ReadRange, in_ranges
-from adpulse.planner.windows import CLOCK_SLACK, PartitionAges, Settling
+from adpulse.planner.windows import CLOCK_SLACK, PartitionAges
 from storage.control.change_checks import checked_at, forget_check
 from storage.control.database import Engine, Session, lock, reading
 from storage.control.day_parts import delete_parts, forget_parts, note_read, parts_of
 from storage.control.holes import HoleRow, forget_holes, holes_of
 from storage.control.refused_rows import forget_refused_rows, refused_rows_of
+from storage.control.restatement_checks import forget_day_checks, restatements_checked
 from storage.control.tables import ConnectionRow, PartitionRow
 
 P = TypeVar("P", date, FetchKind)
@@ -45,7 +47,7 @@ class Partitions:
             holes = holes_of(session, HoleRow.connection_id == connection_id)
             refused = refused_rows_of(session, connection_id)
             parts = parts_of(session, connection_id)
-            checked = checked_at(session, connection_id)
+            checked, restatements = checked_at(session, connection_id), restatements_checked(session, connection_id)
         return PartitionAges(
             dateless={kind: read.at for kind, read in stored.dateless.items() if counts(read)},
             days={(kind, day): read.at for kind, days in stored.days.items() for day, read in days.items() if counts(read)},
@@ -53,6 +55,7 @@ class Partitions:
             refused=frozenset(row.key for row in refused),
             parts=parts,
             checked=checked,
+            restatements_checked=restatements,
         )
 
     def record(self, connection_id: str, reads: Iterable[CompleteRead], now: datetime) -> None:
@@ -99,6 +102,7 @@ class Partitions:
             stored.write(session)
             forget_parts(session, connection_id, None if read_since else since)
             forget_check(session, connection_id)
+            forget_day_checks(session, connection_id)
             forget_holes(session, connection_id, since)
             if since is None and read_since is None:
                 forget_refused_rows(session, connection_id)
@@ -113,6 +117,7 @@ def read_again(session: Session, connection_id: str, since: date) -> None:
     stored.write(session)
     forget_parts(session, connection_id, since)
     forget_check(session, connection_id)
+    forget_day_checks(session, connection_id)
     forget_holes(session, connection_id, since)
 
 

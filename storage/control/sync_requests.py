@@ -9,7 +9,7 @@ from uuid import uuid4
 from sqlalchemy import Row, insert, select, update
 
 from adpulse.model import Lane, Parts, RunState, SyncStatus
-from adpulse.planner.windows import lookback_since
+from adpulse.planner.lookback import lookback_since
 from storage.control.connection_rows import connection_of
 from storage.control.database import Session
 from storage.control.partitions import read_again

@@ -16,9 +16,10 @@ def members(campaigns):
 
 
 @given(first=ranges, second=ranges)
-def test_union_and_difference_are_those_of_sets(first, second):
+def test_union_difference_and_intersection_are_those_of_sets(first, second):
     assert members(first.union(second)) == members(first) | members(second)
     assert members(first.minus(second)) == members(first) - members(second)
+    assert members(first.intersection(second)) == members(first) & members(second)
 
 
 @given(campaigns=ranges)

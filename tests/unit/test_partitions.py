@@ -10,7 +10,8 @@ from adpulse.campaign_range import CampaignRange
 from adpulse.model import CompleteRead, Fetch, FetchKind, Heat, Lane, Parts, days_between
 from adpulse.planner.change_check import ChangeCheck
 from adpulse.planner.day_parts import DayPart
-from adpulse.planner.windows import settles_at
+from adpulse.planner.lookback import settles_at
+from adpulse.planner.restatement_check import DayCheck
 from adpulse.platforms.registry import platform_of
 from storage.control import migrations
 from storage.control.mappings import Mappings
@@ -116,14 +117,40 @@ def test_the_last_check_of_a_connection_is_kept_unless_its_lease_was_lost(plane)
 @pytest.mark.parametrize("how", ["forgotten", "requested"])
 def test_no_check_counts_before_days_are_read_again(plane, how):
     connection = plane.connect("1")
-    checked(plane, connection)
+    lease, _ = checked(plane, connection)
+    restatements_checked(plane, lease, [(0, "0a")])
     if how == "forgotten":
         plane.partitions.forget(connection.id, read_since=plane.clock.now())
     else:
         plane.runs.request(connection.id, force=True)
 
     assert plane.change_checks.of(connection.id) is None
-    assert plane.partitions.ages(connection.id).checked == {}
+    assert plane.partitions.ages(connection.id).checked == plane.partitions.ages(connection.id).restatements_checked == {}
+
+
+def restatements_checked(plane, lease, days):
+    """Checks of days that are so far from ``DAY``; None where nothing is known."""
+    checks = {
+        DAY + timedelta(days=far): known and DayCheck(fingerprints={"k1": known}, checked_at=plane.clock.now()) for far, known in days
+    }
+    plane.restatement_checks.record(lease, checks, oldest=DAY)
+    return checks
+
+
+def test_checks_of_older_days_are_kept_by_day_until_these_are_too_old(plane):
+    connection = plane.connect("1")
+    lease, _ = checked(plane, connection)
+    first = restatements_checked(plane, lease, [(-1, "0a"), (0, "0b"), (1, "0c"), (2, "0d")])
+    restatements_checked(plane, lease, [(1, "1c"), (2, None)])
+    plane.leases.release([lease])
+    restatements_checked(plane, lease, [(0, "2b")])  # its lease is lost
+
+    ages, days = plane.partitions.ages(connection.id), [DAY + timedelta(days=far) for far in range(-1, 3)]
+    known = plane.restatement_checks.of(connection.id, days)
+    assert known == {days[1]: first[days[1]], days[2]: DayCheck(fingerprints={"k1": "1c"}, checked_at=plane.clock.now())}
+    assert ages.restatements_checked == dict.fromkeys(days[1:3], plane.clock.now())
+    assert plane.restatement_checks.of(connection.id, days[:2]) == {days[1]: first[days[1]]}
+    assert plane.restatement_checks.of(plane.connect("2").id, days) == {}
 
 
 def begun(plane, connection):
