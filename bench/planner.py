@@ -25,7 +25,7 @@ from adpulse.model import CHECKS, Connection, ConnectionStatus, Fetch, FetchKind
 from adpulse.planner.account import Account
 from adpulse.planner.change_check import ChangeCheck, CheckAnswer, after_check, check_calls, leaf_reads
 from adpulse.planner.plan import plan
-from adpulse.planner.restatement_check import DayCheck, after_restatements, restated_reads
+from adpulse.planner.restatement_check import DayCheck, Sizes, after_restatements, restated_reads
 from adpulse.planner.windows import FIRST_SYNC_DAYS, PartitionAges
 from adpulse.platforms.registry import platform_of
 
@@ -190,18 +190,19 @@ class Course:
         began = self.now
         if not self._read(check):
             return False
+        sizes = Sizes(costs=account.costs, leaves={})
         answers = [CheckAnswer(day=day, at=began, fingerprints=self.model.restated(began)) for day in check.days]
         covered = dict.fromkeys(check.days, NO_CAMPAIGNS)
         if any(fetch.kind is FetchKind.ADS and set(check.days) <= set(fetch.days) for fetch in planned):
             covered = dict.fromkeys(check.days, WHOLE_ACCOUNT)
         else:
             spent = account.costs.read(FetchKind.CAMPAIGNS, len(check.days))
-            for fetch in restated_reads(account.costs, answers, self.restatements, check.cost - spent):
+            for fetch in restated_reads(sizes, answers, self.restatements, check.cost - spent):
                 if not self._read(fetch):
                     return False
                 covered |= {day: covered[day].union(fetch.campaigns) for day in fetch.days}
         for answer in answers:
-            shown = after_restatements(account.costs, answer, self.restatements, covered[answer.day])
+            shown = after_restatements(sizes, answer, self.restatements, covered[answer.day])
             self.restatements.pop(answer.day, None)
             self.restatements |= {answer.day: shown} if shown else {}
         return True

@@ -1,10 +1,12 @@
 """Campaigns' totals that are read only to see what changed: what they have in common, of today and of older days. Step: fetch."""
 
 from collections import defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import date
 from hashlib import blake2b
+
+import pyarrow as pa
 
 from adpulse.bootstrap import App
 from adpulse.campaign_range import NO_CAMPAIGNS, CampaignRange
@@ -18,6 +20,9 @@ from tasks.optional import optional
 
 _REPORTED = [name for name in METRICS if name != PROFIT.name]
 _FINGERPRINT_BYTES = 8
+
+Fingerprints = Mapping[date, Mapping[str, str]]
+"""Of each day's campaigns."""
 
 
 def make_check(app: App, lease: Lease, connection: Connection, fetch: Fetch) -> None:
@@ -39,27 +44,33 @@ def without_checks(staged: Sequence[FetchResult]) -> list[FetchResult]:
 def is_read_whole(plan: Plan | None, check: Fetch) -> bool:
     """Whether the plan has all leaves of the check's days, whatever it shows."""
     leaves = [fetch for fetch in plan.fetches if fetch.kind is FetchKind.ADS and fetch.campaigns.is_whole] if plan else []
-    return any(set(check.days) <= set(fetch.days) for fetch in leaves)
+    return set(check.days) <= {day for fetch in leaves for day in fetch.days}
 
 
 def check_answers(check: FetchResult, told: Collection[str] = ()) -> list[CheckAnswer]:
-    """What a staged check shows of each of its days, oldest first; a campaign that is silent about a metric in ``told`` is unreadable.
-
-    Fingerprints are of the reported metrics. The profit is not reported: another margin is no change of the platform's.
-    """
-    fingerprints, unreadable = defaultdict[date, dict[str, str]](dict), defaultdict[date | None, set[str]](set)
-    columns = [check.table[name].to_pylist() for name in ("date", "external_id", *_REPORTED)]
+    """What a staged check shows of each of its days, oldest first; a campaign that is silent about a metric in ``told`` is unreadable."""
+    seen, unreadable = fingerprints(check.table), defaultdict[date | None, set[str]](set)
+    names = [name for name in _REPORTED if name in told]
+    columns = [check.table[name].to_pylist() for name in ("date", "external_id", *names)]
     for day, campaign, *numbers in zip(*columns, strict=True):
-        fingerprints[day][campaign] = blake2b(repr(numbers).encode(), digest_size=_FINGERPRINT_BYTES).hexdigest()
-        if any(number is None and name in told for name, number in zip(_REPORTED, numbers, strict=True)):
+        if None in numbers:
             unreadable[day].add(campaign)
     for day, campaign in zip(*(check.refused[name].to_pylist() for name in ("date", "external_id")), strict=True):
         if campaign:
             unreadable[day].add(campaign)
     return [
-        CheckAnswer(day=day, at=check.fetched_at, fingerprints=fingerprints[day], unreadable=frozenset(unreadable[day]))
+        CheckAnswer(day=day, at=check.fetched_at, fingerprints=seen.get(day, {}), unreadable=frozenset(unreadable[day]))
         for day in check.fetch.days
     ]
+
+
+def fingerprints(totals: pa.Table) -> Fingerprints:
+    """A fingerprint of what is reported of each campaign on each day. The profit is not: another margin is no change of the platform's."""
+    by_day = defaultdict[date, dict[str, str]](dict)
+    columns = [totals[name].to_pylist() for name in ("date", "external_id", *_REPORTED)]
+    for day, campaign, *numbers in zip(*columns, strict=True):
+        by_day[day][campaign] = blake2b(repr(numbers).encode(), digest_size=_FINGERPRINT_BYTES).hexdigest()
+    return by_day
 
 
 def covered(staged: Sequence[FetchResult], kind: FetchKind, answer: CheckAnswer) -> CampaignRange:

@@ -148,6 +148,8 @@ class _Days:
             page = self.app.client(self.connection).page_sizes(self.connection).report or 1
             self.app.sizes.set_estimate(self.connection, ads=MOST_CALLS * page, campaigns=0)
             self.in_parts |= set(request.days)
+        elif not request.is_one_day:
+            self._descend(request, self._too_big(request))
         else:
             self._take_steps(request, error, (Step.FIELDS, Step.REPORT))
 

@@ -41,7 +41,7 @@ from tasks.history import note_left
 from tasks.holes import fill_holes
 from tasks.parts_read import parts_read
 from tasks.refused import forget_warnings, keep_refused, note_refused
-from tasks.restatements import note_restatements, restatements_shown
+from tasks.restatements import are_known_by_checks, are_restatements_left, note_restatements, restatements_shown
 from tasks.unknown_values import note_unknown_values
 
 log = logging.getLogger(__name__)
@@ -132,16 +132,17 @@ def _leg(app: App, lease: Lease) -> Leg:
         today = today or lease.connection.today(app.clock.now()) in completed
         if check:
             app.change_checks.record(lease, check)
-        note_restatements(app, lease, restatements_shown(app, lease, answers))
+        shown = restatements_shown(app, lease, answers)
+        note_restatements(app, lease, shown)
+        is_checked = is_checked or are_known_by_checks(shown, answers)
         fill_holes(app, lease, holes, staged, completed)
         _record_size(app.sizes, lease, staged)
         app.sizes.set_page_sizes(lease.connection, app.client(lease.connection).page_sizes(lease.connection))
-        app.warnings.clear(lease.connection.id, _recovered_kinds(answers))
+        app.warnings.clear(lease.connection.id, _recovered_kinds(answers) - app.warnings.of_leg(lease).keys())
         keep_refused(app.refused_rows, lease, staged)
         note_refused(app.warnings, lease, staged)
         forget_warnings(app.warnings, app.refused_rows, lease, completed)
         note_unknown_values(app.warnings, lease, staged)
-    is_checked = is_checked or any(answer.fetch.kind is FetchKind.RESTATEMENTS for answer in answers)
     has_numbers = bool(completed) or is_checked or any(_has_numbers(answer, totals_alone=today_is_hole) for answer in staged)
     idle = not (has_numbers or (lease.parts is Parts.ENTITIES and staged))
     leg = Leg(counts=changes.counts if changes else RunCounts(), idle=idle, today=today)
@@ -255,6 +256,8 @@ def _continued(app: App, lease: Lease, now_leased: Lease, plan: Plan, now: datet
         return replace(plan, until=now, reason="the account's time zone changed: every day is read again")
     if (now_leased.parts, now_leased.force_refresh) != (lease.parts, lease.force_refresh):
         return replace(plan, until=now, reason="more was requested while it ran")
+    if are_restatements_left(app, lease):
+        return replace(plan, until=now, reason="what a check of older days showed is to be read", lane=Lane.BACKGROUND)
     unread = {fetch.kind for fetch in plan.fetches if not app.staging.has(lease.run_id, fetch)}
     if unread and unread - app.warnings.of_leg(lease).keys():
         return replace(plan, until=now, reason="the rest of its plan")

@@ -11,7 +11,7 @@ from adpulse.planner.costs import cost_of_account, cost_of_days
 from adpulse.planner.day_parts import MOST_CALLS, DayParts, draw
 from adpulse.planner.demand import Demand, Rhythm, demand
 from adpulse.planner.hour import Hour
-from adpulse.planner.restatement_check import longest_check, restatements_can_be_checked
+from adpulse.planner.restatement_check import least_calls, longest_check, most_calls, restatements_can_be_checked
 from adpulse.planner.shares import Share
 from adpulse.planner.windows import FIRST_SYNC_DAYS, HOUR, SLACK, PartitionAges
 from adpulse.platforms.base import CallLimit, Costs, Size
@@ -182,12 +182,22 @@ class Account:
     @property
     def checks_restatements(self) -> bool:
         """Whether older days are checked for restatements instead of being read whole daily."""
-        return self.may_read(FetchKind.RESTATEMENTS) and not self.is_large and restatements_can_be_checked(self.costs)
+        can_be = restatements_can_be_checked(self.costs) and least_calls(self.costs) <= self.piece
+        return can_be and self.may_read(FetchKind.RESTATEMENTS) and not self.is_large
 
     @property
     def longest_check(self) -> int:
         """Most older days that one check covers."""
-        return longest_check(self.costs, self.piece)
+        return longest_check(self.costs, self._check_piece)
+
+    def calls_of_check(self, days: int) -> int:
+        """Most calls of a check of so many days with what it may ask for at once."""
+        return min(self._check_piece, most_calls(self.costs, days))
+
+    @property
+    def _check_piece(self) -> int:
+        """A quarter less than a piece, if that is enough: a check that fits only an empty hour would wait for what comes every hour."""
+        return max(self.piece * 3 // 4, least_calls(self.costs))
 
     def reads_whole(self, now: datetime, ages: PartitionAges) -> bool:
         """Whether the next read of today is of all of it, with a check or without: hourly, and where no check was stored today."""

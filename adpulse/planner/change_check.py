@@ -160,6 +160,8 @@ def after_check(costs: Costs, last: ChangeCheck | None, answer: CheckAnswer, cov
     A campaign that changed and is not covered keeps its former fingerprint, so that the next check finds it changed again. ``calls`` are
     what the check and these reads took; a check that goes on with what the last one left adds that one's.
     """
+    if last is not None and last.left and last.day == answer.day and answer.at in last.changes:
+        return last  # the leg was settled before, and its end was not
     known, before = known_of(last, answer.day), last.checked_at if last is not None and last.day == answer.day else None
     pages = costs.usual(FetchKind.ADS, 1)
     missed = sorted(campaign for campaign in answer.changed_since(last) if campaign not in covered)

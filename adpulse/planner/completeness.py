@@ -163,7 +163,7 @@ def _read(level: DayLevel, connection: Connection, ages: PartitionAges, gaps: Se
             day=day,
             fresh_until=max(at, checked.get(day, at)),
             settled=at >= settles_at(connection, day) and day not in refused,
-            whole_at=at if day in checked else None,
+            whole_at=at if day in checked and checked[day] >= at else None,
         )
         for day, at in sorted(ages.complete_days(kinds).items())
     )

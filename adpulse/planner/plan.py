@@ -76,12 +76,13 @@ class HistoryLeft:
 
 def plan(now: datetime, account: Account, ages: PartitionAges, calls: tuple[tuple[datetime, Heat], ...]) -> Plan:
     """The fetches to make at ``now``, given what was read when and the account's calls of the last hour."""
-    ages = ages.as_of(now) if account.checks_restatements else replace(ages.as_of(now), restatements_checked={})
+    ages = ages.as_of(now)
     missing = missing_days(now, account.connection, ages)
     walk_due = ages.stale(FetchKind.ENTITIES_FULL, now, DAY * account.stretch) and account.may_read(FetchKind.ENTITIES_FULL)
     account = replace(account, first_sync=bool(missing), walk_due=walk_due)
+    ages = ages if account.checks_restatements else replace(ages, restatements_checked={})
     room = Room.of(account, calls)
-    account = replace(account, whole_fits=_whole_fits(now, account, room))
+    account = replace(account, whole_fits=_whole_fits(now, account, ages, room))
     chosen: list[Fetch] = []
     waiting: list[tuple[datetime, str, Lane]] = []
     blocked: set[Heat] = set()
@@ -121,12 +122,19 @@ def plan(now: datetime, account: Account, ages: PartitionAges, calls: tuple[tupl
     return Plan(fetches=tuple(chosen), until=until, reason=reason, lane=lane, drawn=drawn, history=left)
 
 
-def _whole_fits(now: datetime, account: Account, room: Room) -> bool:
-    """Whether a read of all of today with a check before it fits now; of accounts without checks nobody asks."""
+def _whole_fits(now: datetime, account: Account, ages: PartitionAges, room: Room) -> bool:
+    """Whether a read of all of today fits now, with a check before it and yesterday where it is due; without checks nobody asks."""
     if not account.is_checked:
         return True
-    today, cost = account.connection.today(now), check_calls(account.costs) + account.costs.usual(FetchKind.ADS, 1)
-    return room.waits(now, (Fetch(kind=FetchKind.ADS, heat=Heat.HOT, cost=cost, since=today, until=today),)) is None
+    days = _hot_reads(now, account, ages).get(FetchKind.ADS) or [account.connection.today(now)]
+    whole = _fetch(account, FetchKind.ADS, Heat.HOT, Span(since=min(days), until=max(days)))
+    return room.waits(now, (replace(whole, cost=whole.cost + check_calls(account.costs)),)) is None
+
+
+def _hot_reads(now: datetime, account: Account, ages: PartitionAges) -> dict[FetchKind, list[date]]:
+    """Which days of today and yesterday are due, by what is to be read of them."""
+    beside = cost_of_yesterday(account.costs) > 0
+    return hot_reads(now, account.connection, ages, account.hot_age(now), on_demand=account.on_demand, beside=beside)
 
 
 def _history_beside(
@@ -283,8 +291,7 @@ def _entities(now: datetime, account: Account, ages: PartitionAges) -> Iterator[
 
 def _hot(now: datetime, account: Account, ages: PartitionAges, days: _Days) -> Iterator[tuple[Fetch, ...]]:
     """Today's reads. Where the day is read in parts, everybody's totals come first: they are few calls, and show what delivers."""
-    beside = cost_of_yesterday(account.costs) > 0
-    due = hot_reads(now, account.connection, ages, account.hot_age(now), on_demand=account.on_demand, beside=beside)
+    due = _hot_reads(now, account, ages)
     in_parts = [day for day in due.get(FetchKind.ADS, ()) if day in ages.parts or account.splits_day()]
     if in_parts:
         due[FetchKind.ADS] = [day for day in due[FetchKind.ADS] if day not in in_parts]
@@ -317,7 +324,9 @@ def _check(now: datetime, account: Account, ages: PartitionAges, due: dict[Fetch
 def _restatements(account: Account, days: list[date]) -> Iterator[tuple[Fetch, ...]]:
     """A check of each piece of days; what it asks for has the rest of the piece's calls."""
     for span in spans(days, account.longest_check):
-        yield (Fetch(kind=FetchKind.RESTATEMENTS, heat=Heat.COLD, cost=account.piece, since=span.since, until=span.until),)
+        yield (
+            Fetch(kind=FetchKind.RESTATEMENTS, heat=Heat.COLD, cost=account.calls_of_check(span.days), since=span.since, until=span.until),
+        )
 
 
 def _older(

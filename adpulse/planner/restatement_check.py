@@ -5,8 +5,9 @@ only the campaigns and days that differ from the last such check. What those tot
 day: each day is read whole every seventh day of its age, and once when it is final.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+import math
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 
 from adpulse.campaign_range import CampaignRange, some_campaigns
@@ -14,7 +15,7 @@ from adpulse.metrics_request import Step
 from adpulse.model import Fetch, FetchKind, Heat
 from adpulse.planner.change_check import DOUBTFUL, CheckAnswer
 from adpulse.planner.costs import cost_of_days
-from adpulse.planner.day_parts import MOST_CALLS, MOST_NAMED
+from adpulse.planner.day_parts import MOST_CALLS, MOST_NAMED, PART_KINDS
 from adpulse.planner.windows import DAILY_DAYS, DAY
 from adpulse.platforms.base import CALLS_PER_LEG, Costs
 from adpulse.platforms.registry import platform_of
@@ -47,15 +48,56 @@ def restatements_can_be_checked(costs: Costs) -> bool:
     return leaves > CALLS_PER_LEG and costs.read(FetchKind.CAMPAIGNS, days) * _DEAR <= leaves
 
 
+def least_calls(costs: Costs) -> int:
+    """What a check of one day needs with what it may ask for at once: no more than a read of the whole day."""
+    return costs.read(FetchKind.CAMPAIGNS, 1) + cost_of_days(costs, 1)
+
+
 def longest_check(costs: Costs, calls: int) -> int:
-    """How many older days one check covers where it and the reads that follow from it have so many calls: half of them at most."""
-    days = DAILY_DAYS - 1
-    while days > 1 and costs.read(FetchKind.CAMPAIGNS, days) > calls // 2:
+    """How many older days one check covers where it and what it asks for have so many calls: it has half of them at most.
+
+    What it asks for is at least as much as a whole day.
+    """
+    days, most = DAILY_DAYS - 1, min(calls // 2, calls - cost_of_days(costs, 1))
+    while days > 1 and costs.read(FetchKind.CAMPAIGNS, days) > most:
         days -= 1
     return days
 
 
-def restated_reads(costs: Costs, answers: Sequence[CheckAnswer], known: DayChecks, room: int) -> tuple[Fetch, ...]:
+def most_calls(costs: Costs, days: int) -> int:
+    """Most calls of a check of so many days with everything that it may ask for."""
+    return costs.read(FetchKind.CAMPAIGNS, days) + days * cost_of_days(costs, 1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sizes:
+    """What some of an account's campaigns take. ``leaves``: how many each has that delivered lately, as far as that is known."""
+
+    costs: Costs
+    leaves: Mapping[str, int | None]
+
+    def calls(self, campaigns: Sequence[str], among: Collection[str], days: int) -> int:
+        """Calls for the leaves and the totals of these campaigns on consecutive days, a hundred ids a request."""
+        groups = [campaigns[start : start + MOST_NAMED] for start in range(0, len(campaigns), MOST_NAMED)]
+        return sum(self.of_group(kind, group, among, days) for group in groups for kind in PART_KINDS)
+
+    def of_group(self, kind: FetchKind, campaigns: Sequence[str], among: Collection[str], days: int) -> int:
+        """Calls for what takes so many for all campaigns of the days, by the leaves that they have, or by their number."""
+        whole = self.costs.read(kind, days)
+        part, all_of_them = (sum(map(self._weight(kind), some)) for some in (campaigns, among))
+        return max(1, math.ceil(whole * part / max(all_of_them, part)))
+
+    def takes_a_whole_day(self, campaigns: Collection[str], among: Collection[str]) -> bool:
+        """Whether these campaigns of a day take as many calls as all of it."""
+        return bool(campaigns) and self.calls(sorted(campaigns), among, 1) >= cost_of_days(self.costs, 1)
+
+    def _weight(self, kind: FetchKind) -> Callable[[str], float]:
+        known = [number for number in self.leaves.values() if number]
+        usual = sum(known) / len(known) if known and kind is FetchKind.ADS else 1
+        return lambda campaign: (self.leaves.get(campaign) or usual) if kind is FetchKind.ADS else usual
+
+
+def restated_reads(sizes: Sizes, answers: Sequence[CheckAnswer], known: DayChecks, room: int) -> tuple[Fetch, ...]:
     """The leaves and the totals to read after a check of these days: of the campaigns that changed on each, newest first.
 
     Neighbouring days are one read where that costs no more. A day whose changed campaigns take as many calls as all of it is left out:
@@ -63,7 +105,7 @@ def restated_reads(costs: Costs, answers: Sequence[CheckAnswer], known: DayCheck
     least; the next check finds the rest changed again.
     """
     chosen, calls = list[Fetch](), 0
-    for read in _reads(costs, answers, known, room):
+    for read in _reads(sizes, answers, known, room):
         calls += sum(fetch.cost for fetch in read)
         if chosen and calls > room:
             break
@@ -71,60 +113,48 @@ def restated_reads(costs: Costs, answers: Sequence[CheckAnswer], known: DayCheck
     return tuple(chosen)
 
 
-def _reads(costs: Costs, answers: Sequence[CheckAnswer], known: DayChecks, room: int) -> Iterator[list[Fetch]]:
-    run, campaigns, among = list[date](), frozenset[str](), 1
+def _reads(sizes: Sizes, answers: Sequence[CheckAnswer], known: DayChecks, room: int) -> Iterator[list[Fetch]]:
+    run, campaigns, among = list[date](), frozenset[str](), frozenset[str]()
     for answer in sorted(answers, key=lambda answer: answer.day, reverse=True):
-        changed, of_day = _changed(answer, known), _among(answer, known)
-        if not changed or _takes_a_whole_day(costs, len(changed), of_day):
+        changed, of_day = _changed(answer, known), _campaigns(answer, known)
+        if not changed or sizes.takes_a_whole_day(changed, of_day):
             continue
-        both, most = campaigns | changed, max(among, of_day)
-        together = _calls(costs, len(both), most, len(run) + 1)
-        apart = _calls(costs, len(campaigns), among, len(run)) + _calls(costs, len(changed), of_day, 1)
+        both, all_of_both = campaigns | changed, among | of_day
+        together = sizes.calls(sorted(both), all_of_both, len(run) + 1)
+        apart = sizes.calls(sorted(campaigns), among, len(run)) + sizes.calls(sorted(changed), of_day, 1)
         if run and answer.day == run[-1] - DAY and together <= min(apart, room):
-            campaigns, among = both, most
+            campaigns, among = both, all_of_both
         else:
-            yield from _requests(costs, run, campaigns, among)
+            yield from _requests(sizes, run, campaigns, among)
             run, campaigns, among = [], changed, of_day
         run.append(answer.day)
-    yield from _requests(costs, run, campaigns, among)
+    yield from _requests(sizes, run, campaigns, among)
 
 
-def _requests(costs: Costs, run: Sequence[date], campaigns: frozenset[str], among: int) -> Iterator[list[Fetch]]:
+def _requests(sizes: Sizes, run: Sequence[date], campaigns: frozenset[str], among: frozenset[str]) -> Iterator[list[Fetch]]:
     """The leaves and the totals of these campaigns on consecutive days, newest first, a hundred ids a request."""
     ids = sorted(campaigns) if run else []
     for start in range(0, len(ids), MOST_NAMED):
-        group = some_campaigns(ids[start : start + MOST_NAMED])
-        yield [_fetch(costs, kind, run, group, among) for kind in (FetchKind.ADS, FetchKind.CAMPAIGNS)]
-
-
-def _fetch(costs: Costs, kind: FetchKind, run: Sequence[date], campaigns: CampaignRange, among: int) -> Fetch:
-    cost = _part(costs.read(kind, len(run)), len(campaigns.only or ()), among)
-    return Fetch(kind=kind, heat=Heat.COLD, cost=cost, since=run[-1], until=run[0], campaigns=campaigns)
-
-
-def _calls(costs: Costs, campaigns: int, among: int, days: int) -> int:
-    """Calls for the leaves and the totals of so many of an account's campaigns on consecutive days."""
-    whole = [costs.read(kind, days) for kind in (FetchKind.ADS, FetchKind.CAMPAIGNS)]
-    groups = [min(MOST_NAMED, campaigns - start) for start in range(0, campaigns, MOST_NAMED)]
-    return sum(_part(calls, group, among) for calls in whole for group in groups)
-
-
-def _part(calls: int, campaigns: int, among: int) -> int:
-    """Calls for some campaigns of what takes so many for all."""
-    return max(1, -(-calls * campaigns // among))
-
-
-def _takes_a_whole_day(costs: Costs, campaigns: int, among: int) -> bool:
-    return _calls(costs, campaigns, among, 1) >= cost_of_days(costs, 1)
+        group = ids[start : start + MOST_NAMED]
+        costs = {kind: sizes.of_group(kind, group, among, len(run)) for kind in PART_KINDS}
+        leaves = Fetch(
+            kind=FetchKind.ADS,
+            heat=Heat.COLD,
+            cost=costs[FetchKind.ADS],
+            since=run[-1],
+            until=run[0],
+            campaigns=some_campaigns(group),
+        )
+        yield [leaves, replace(leaves, kind=FetchKind.CAMPAIGNS, cost=costs[FetchKind.CAMPAIGNS])]
 
 
 def _changed(answer: CheckAnswer, known: DayChecks) -> frozenset[str]:
     return answer.changed_from(_fingerprints(known, answer.day))
 
 
-def _among(answer: CheckAnswer, known: DayChecks) -> int:
-    """How many campaigns the day has, one at least."""
-    return max(1, len(_fingerprints(known, answer.day).keys() | answer.fingerprints.keys() | answer.unreadable))
+def _campaigns(answer: CheckAnswer, known: DayChecks) -> frozenset[str]:
+    """The campaigns that the day has."""
+    return frozenset(_fingerprints(known, answer.day).keys() | answer.fingerprints.keys() | answer.unreadable)
 
 
 def _fingerprints(known: DayChecks, day: date) -> Mapping[str, str]:
@@ -147,19 +177,24 @@ def before_restatements(answers: Sequence[CheckAnswer], known: DayChecks) -> dic
     }
 
 
-def after_restatements(costs: Costs, answer: CheckAnswer, known: DayChecks, covered: CampaignRange) -> DayCheck | None:
+def after_restatements(
+    sizes: Sizes, answer: CheckAnswer, known: DayChecks, covered: CampaignRange, moved: Collection[str] = ()
+) -> DayCheck | None:
     """What is known of a day once the leaves of the campaigns in ``covered``, read after the check, are stored with their totals.
 
+    The totals of those in ``moved`` were others after their leaves were read: they are doubtful, so that the next check finds them changed.
     A campaign that changed and is not covered keeps its former fingerprint, so that the next check finds it changed again. None: nothing is
     known of the day, so that it is read whole; because it was never known, or because what is left of it takes as many calls, as would what
     each check finds unreadable.
     """
-    if _takes_a_whole_day(costs, len(answer.unreadable), _among(answer, known)):
+    among = _campaigns(answer, known)
+    if sizes.takes_a_whole_day(answer.unreadable, among):
         return None
     missed = frozenset(campaign for campaign in _changed(answer, known) if campaign not in covered)
     if not missed:
-        return DayCheck(fingerprints=answer.fingerprints, checked_at=answer.at)
-    if answer.day not in known or _takes_a_whole_day(costs, len(missed), _among(answer, known)):
+        doubtful = {campaign: DOUBTFUL for campaign in moved if campaign in answer.fingerprints}
+        return DayCheck(fingerprints={**answer.fingerprints, **doubtful}, checked_at=answer.at)
+    if answer.day not in known or sizes.takes_a_whole_day(missed, among):
         return None
     former = known[answer.day].fingerprints
     stored = {campaign: seen for campaign, seen in answer.fingerprints.items() if campaign not in missed}

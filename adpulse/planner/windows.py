@@ -22,7 +22,8 @@ RECENT_DAYS = 7
 """Days this recent are read again every six hours, when calls are left."""
 
 DAILY_DAYS = 28
-"""Days this recent are read again daily; older ones, as far as the platform's lookback reaches, weekly: little of them changes."""
+"""Days this recent are read again daily, or checked for restatements; older ones, as far as the platform's lookback reaches, weekly: little
+of them changes."""
 
 _OLDEST_DAYS = 37 * 30
 """Meta reports nothing that is older than 37 months."""

@@ -8,12 +8,17 @@ from datetime import date, datetime, timedelta
 import pytest
 from installation import Installation
 
-from adpulse.model import FetchKind
+from adpulse.campaign_range import some_campaigns
+from adpulse.fetch_result import FetchResult
+from adpulse.metric_rows import METRIC_SCHEMA
+from adpulse.model import Fetch, FetchKind, Heat, RunState
 from adpulse.planner.completeness import DayLevel
 from adpulse.services.completeness import completeness_of
 from adpulse_sandbox import Sandbox
 from adpulse_sandbox.meta.graph import Options
 from tasks.change_check import reads_with_dates
+from tasks.ladder import read_days
+from tasks.restatements import restatements_shown
 
 PAGE, PAGES, CAMPAIGNS = 60, 2, 10
 """Rows of a page, pages of the ads of a day, and campaigns."""
@@ -81,6 +86,52 @@ def test_the_day_after_only_what_was_restated_is_read_and_equals_the_platform(in
     tenth = connection.today(since) - 10 * DAY
     assert known[DayLevel.LEAF][tenth] == known[DayLevel.CAMPAIGN][tenth] >= since
     assert installation.app.partitions.ages(connection.id).days[FetchKind.ADS, tenth] < since
+
+
+def test_a_sync_ends_when_what_its_checks_showed_is_read(installation, connection):
+    """Six hours later only the last week is checked, and of all of it something else is stored than the platform has."""
+    installation.app.runs.request(connection.id)
+    (lease,) = installation.claim()
+    days = checks(installation, connection)
+    changed = {day: replace(check, fingerprints=dict.fromkeys(check.fingerprints, "0")) for day, check in days.items()}
+    installation.app.restatement_checks.record(lease, changed, oldest=min(days))
+    installation.app.leases.release([lease])
+    installation.sandbox.clock.advance(7 * 3600)
+    since = installation.sandbox.clock.now()
+    run = installation.finish(installation.work(installation.claim())[0], legs=60)
+
+    week = {*range(2, 8)}
+    assert run.state is RunState.DONE
+    assert days_of(of_older_days(installation, connection, since), "ad", named=False) >= week, "all campaigns are more than a whole read"
+    assert all(
+        check.checked_at >= since for day, check in checks(installation, connection).items() if (connection.today(since) - day).days in week
+    )
+
+
+def test_a_day_that_is_read_without_a_check_is_known_by_none(installation, connection):
+    days = checks(installation, connection)
+    older = max(days)
+    fetch = Fetch(kind=FetchKind.CAMPAIGNS, heat=Heat.COLD, cost=1, since=older, until=older)
+    installation.app.runs.request(connection.id)
+    (lease,) = installation.claim()
+    answer = FetchResult(fetch=fetch, fetched_at=installation.sandbox.clock.now(), table=METRIC_SCHEMA.empty_table())
+
+    assert restatements_shown(installation.app, lease, [answer]) == {older: None}
+    today = replace(fetch, since=connection.today(answer.fetched_at), until=connection.today(answer.fetched_at))
+    assert restatements_shown(installation.app, lease, [replace(answer, fetch=today)]) == {}
+
+
+def test_some_campaigns_that_take_too_many_calls_are_read_by_fewer_days(installation, connection, monkeypatch):
+    monkeypatch.setattr("tasks.metric_requests.MOST_CALLS", 2)
+    installation.app.runs.request(connection.id)
+    (lease,) = installation.claim()
+    today = connection.today(installation.sandbox.clock.now())
+    campaigns = some_campaigns(installation.app.warehouse(connection.workspace_id).campaigns(connection.id)[:6])
+    fetch = Fetch(kind=FetchKind.ADS, heat=Heat.COLD, cost=2, since=today - 14 * DAY, until=today - 10 * DAY, campaigns=campaigns)
+    reading = read_days(installation.app, lease, lease.connection, fetch, {})
+
+    assert reading.result.table.num_rows > 2 * PAGE
+    assert (reading.result.coverage, reading.left_holes) == (dict.fromkeys(fetch.days, campaigns), False)
 
 
 def dies_after_the_checks(installation, lease):

@@ -268,8 +268,9 @@ def test_what_did_not_fit_is_read_as_soon_as_it_does_and_waited_for_afterwards()
     before = known(everybody(), calls=1)
     part = after_check(costs(), before, answer(everybody(changed=range(500))), some_campaigns(f"k{n}" for n in range(400)), 17)
     left = account(check=part)
-    rest = after_check(costs(), part, answer(everybody(changed=range(500))), WHOLE_ACCOUNT, 5)
-    again = after_check(costs(), part, answer(everybody(changed=range(500))), some_campaigns(f"k{n}" for n in range(450)), 3)
+    later = answer(everybody(changed=range(500)), NOW + timedelta(minutes=2))
+    rest = after_check(costs(), part, later, WHOLE_ACCOUNT, 5)
+    again = after_check(costs(), part, later, some_campaigns(f"k{n}" for n in range(450)), 3)
 
     assert (part.left, left.check_cost) == (4, 1 + 4)
     assert left.pace(NOW) == account(check=known({}, calls=1 + 4)).pace(NOW) < timedelta(minutes=4)
@@ -332,6 +333,25 @@ def test_all_of_today_waits_another_hour_for_calls_while_what_changed_is_read():
 
     assert hour_old == [FetchKind.CHECK]
     assert two == [], "then nothing else is read of it before all of it"
+
+
+def test_all_of_today_waits_for_the_calls_of_yesterday_too_where_that_is_due():
+    room_for_one_day = tuple((NOW - timedelta(minutes=30), Heat.HOT) for _ in range(150))
+    both_due = ages(whole=61)
+    yesterday = {(FetchKind.ADS, TODAY - timedelta(days=1)): NOW - timedelta(hours=4)}
+    both_due = replace(both_due, days={**both_due.days, **yesterday})
+    today_due = replace(both_due, days={**both_due.days, **dict.fromkeys(yesterday, NOW)})
+
+    assert read_today(account(check=known({}, calls=1)), today_due, room_for_one_day) == BOTH
+    assert read_today(account(check=known({}, calls=1)), both_due, room_for_one_day) == [FetchKind.CHECK]
+
+
+def test_a_check_that_is_settled_twice_counts_once():
+    before = replace(known(everybody(), calls=1), changes=minutes_before(30, 15))
+    now = answer(everybody(changed=range(500)))
+    once = after_check(costs(), before, now, some_campaigns(["k1"]), 3)
+
+    assert after_check(costs(), once, now, some_campaigns(["k1"]), 3) == once
 
 
 def test_a_hole_of_today_is_not_checked():

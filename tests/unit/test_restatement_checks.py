@@ -14,11 +14,14 @@ from adpulse.frequency import Frequency
 from adpulse.model import FetchKind, Heat, Lane, Parts, days_between
 from adpulse.planner.account import Account
 from adpulse.planner.change_check import CheckAnswer
+from adpulse.planner.costs import cost_of_days
 from adpulse.planner.plan import plan
 from adpulse.planner.restatement_check import (
     DayCheck,
+    Sizes,
     after_restatements,
     before_restatements,
+    least_calls,
     restated_reads,
     restatements_can_be_checked,
 )
@@ -34,6 +37,10 @@ DAY = timedelta(days=1)
 
 def costs(ads=10_000, campaigns=500, provider="meta", page=500):
     return platform_of(provider).costs(Size(ads=ads, campaigns=campaigns), page)
+
+
+def sizes(leaves=None, **account):
+    return Sizes(costs=costs(**account), leaves=leaves or {})
 
 
 def back(days):
@@ -79,11 +86,11 @@ def test_older_days_are_checked_where_they_are_more_than_a_leg_and_their_totals_
 
 
 def test_where_nothing_was_restated_nothing_is_read():
-    assert restated_reads(costs(), answers({2: (), 3: ()}), known([2, 3]), ROOM) == ()
+    assert restated_reads(sizes(), answers({2: (), 3: ()}), known([2, 3]), ROOM) == ()
 
 
 def test_leaves_and_totals_of_restated_campaigns_are_read_newest_day_first():
-    reads = restated_reads(costs(), answers({9: [5], 2: [1], 6: [2, 3]}), known([2, 6, 9]), ROOM)
+    reads = restated_reads(sizes(), answers({9: [5], 2: [1], 6: [2, 3]}), known([2, 6, 9]), ROOM)
 
     assert asked(reads) == [(ADS, 1, 2, 2), (TOTALS, 1, 2, 2), (ADS, 2, 6, 6), (TOTALS, 2, 6, 6), (ADS, 1, 9, 9), (TOTALS, 1, 9, 9)]
     assert {(fetch.heat, fetch.cost) for fetch in reads} == {(Heat.COLD, 1)}
@@ -91,41 +98,50 @@ def test_leaves_and_totals_of_restated_campaigns_are_read_newest_day_first():
 
 
 def test_neighbouring_days_are_one_read_where_that_is_no_more_calls():
-    few = restated_reads(costs(), answers({2: [1], 3: [2], 4: [3], 6: [4]}), known([2, 3, 4, 6]), ROOM)
-    many = restated_reads(costs(), answers({2: range(90), 3: range(100, 190)}), known([2, 3]), ROOM)
+    few = restated_reads(sizes(), answers({2: [1], 3: [2], 4: [3], 6: [4]}), known([2, 3, 4, 6]), ROOM)
+    many = restated_reads(sizes(), answers({2: range(90), 3: range(100, 190)}), known([2, 3]), ROOM)
 
     assert asked(few) == [(ADS, 3, 4, 2), (TOTALS, 3, 4, 2), (ADS, 1, 6, 6), (TOTALS, 1, 6, 6)]
     assert asked(many)[0] == (ADS, 90, 2, 2)
     assert sum(fetch.cost for fetch in many) == 2 * (4 + 1)
 
 
+def test_campaigns_are_reckoned_with_the_leaves_that_they_have():
+    """One of 500 campaigns has half of the account's 10,000 ads: ten pages a day, and a read is no more than there is room for."""
+    large = sizes({"k7": 5_000} | {f"k{number}": 10 for number in range(500) if number != 7})
+    reads = restated_reads(large, answers({days: [7, 8] for days in range(2, 9)}), known(range(2, 9)), ROOM)
+
+    assert [fetch.cost for fetch in reads] == [11, 1]
+    assert [fetch.cost for fetch in restated_reads(large, answers({2: [8], 3: [8]}), known([2, 3]), ROOM)] == [1, 1]
+
+
 def test_a_request_names_at_most_a_hundred_campaigns():
-    reads = restated_reads(costs(), answers({2: range(150)}), known([2]), ROOM)
+    reads = restated_reads(sizes(), answers({2: range(150)}), known([2]), ROOM)
 
     assert asked(reads) == [(ADS, 100, 2, 2), (TOTALS, 100, 2, 2), (ADS, 50, 2, 2), (TOTALS, 50, 2, 2)]
 
 
 def test_as_many_campaigns_are_read_as_there_are_calls_for_and_one_at_least():
     changed = answers(dict.fromkeys(range(2, 12), range(80)))
-    reads = restated_reads(costs(), changed, known(range(2, 12)), ROOM)
+    reads = restated_reads(sizes(), changed, known(range(2, 12)), ROOM)
 
     assert 0 < sum(fetch.cost for fetch in reads) <= ROOM
-    assert len(restated_reads(costs(), changed, known(range(2, 12)), room=1)) == 2
+    assert len(restated_reads(sizes(), changed, known(range(2, 12)), room=1)) == 2
 
 
 def test_a_day_whose_restated_campaigns_take_as_many_calls_as_all_of_it_is_forgotten_and_so_read_whole():
     (answer,) = answers({2: range(480)})
 
-    assert restated_reads(costs(), [answer], known([2]), ROOM) == ()
-    assert after_restatements(costs(), answer, known([2]), NO_CAMPAIGNS) is None
-    assert after_restatements(costs(), answer, known([2]), WHOLE_ACCOUNT) == DayCheck(fingerprints=answer.fingerprints, checked_at=NOW)
+    assert restated_reads(sizes(), [answer], known([2]), ROOM) == ()
+    assert after_restatements(sizes(), answer, known([2]), NO_CAMPAIGNS) is None
+    assert after_restatements(sizes(), answer, known([2]), WHOLE_ACCOUNT) == DayCheck(fingerprints=answer.fingerprints, checked_at=NOW)
 
 
 def test_nothing_is_remembered_of_a_day_whose_campaigns_are_mostly_silent():
     """All of their leaves are read each time anyway."""
     (answer,) = answers({2: ()})
     silent = [replace(answer, unreadable=frozenset(list(answer.fingerprints)[:number])) for number in (100, 500)]
-    few, most = (after_restatements(costs(), one, known([2]), WHOLE_ACCOUNT) for one in silent)
+    few, most = (after_restatements(sizes(), one, known([2]), WHOLE_ACCOUNT) for one in silent)
 
     assert few.fingerprints == answer.fingerprints
     assert silent[0].changed_from(few.fingerprints) == silent[0].unreadable
@@ -134,11 +150,18 @@ def test_nothing_is_remembered_of_a_day_whose_campaigns_are_mostly_silent():
 
 def test_what_was_not_read_is_found_restated_again_and_the_day_is_known_as_before():
     (answer,), before = answers({2: [1, 2]}), known([2])
-    after = after_restatements(costs(), answer, before, some_campaigns(["k1"]))
+    after = after_restatements(sizes(), answer, before, some_campaigns(["k1"]))
 
     assert after.checked_at == before[back(2)].checked_at
     assert answer.changed_from(after.fingerprints) == {"k2"}
-    assert after_restatements(costs(), answer, {}, some_campaigns(["k1"])) is None, "of a day that was never known nothing is"
+    assert after_restatements(sizes(), answer, {}, some_campaigns(["k1"])) is None, "of a day that was never known nothing is"
+
+
+def test_a_campaign_whose_totals_moved_while_its_leaves_were_read_is_found_restated_again():
+    (answer,) = answers({2: [1]})
+    after = after_restatements(sizes(), answer, {}, WHOLE_ACCOUNT, moved=["k1", "gone"])
+
+    assert (answer.changed_from(after.fingerprints), after.checked_at) == ({"k1"}, NOW)
 
 
 def test_what_is_being_read_is_doubtful_until_it_is_stored():
@@ -179,7 +202,7 @@ class Store:
     def sync(self, platform, *, stored=99, settles=True, room=9):
         """A check, and the reads that it asks for, of which so many are stored before the worker dies."""
         shown = [CheckAnswer(day=day, at=NOW, fingerprints=platform.totals(day)) for day in SPAN]
-        reads = [fetch for fetch in restated_reads(SMALL, shown, self.checks, room) if fetch.kind is ADS]
+        reads = [fetch for fetch in restated_reads(Sizes(costs=SMALL, leaves={}), shown, self.checks, room) if fetch.kind is ADS]
         self.checks |= before_restatements(shown, self.checks)
         covered = dict.fromkeys(SPAN, NO_CAMPAIGNS)
         for fetch in reads[:stored]:
@@ -190,7 +213,7 @@ class Store:
     def settle(self, shown, covered):
         for answer in shown:
             if answer.day in covered:
-                after = after_restatements(SMALL, answer, self.checks, covered[answer.day])
+                after = after_restatements(Sizes(costs=SMALL, leaves={}), answer, self.checks, covered[answer.day])
                 self.checks.pop(answer.day, None)
                 self.checks |= {answer.day: after} if after else {}
 
@@ -266,7 +289,10 @@ def test_days_known_up_to_a_day_ago_are_checked_in_pieces_that_leave_calls_for_w
     calls = [costs().read(TOTALS, days) for days in (account().longest_check, account().longest_check + 1)]
 
     assert older(ages(checked=DAY)) == [(CHECK, 8, 3)], "the second and the ninth were read whole last night; the others follow"
-    assert calls[0] * 2 <= check.cost == account().older_calls < calls[1] * 2
+    most = account().piece * 3 // 4
+    assert calls[0] <= min(most // 2, most - cost_of_days(costs(), 1)) < calls[1]
+    assert check.cost == most < account().piece
+    assert older(ages(checked=DAY, known_days=[3])) == [(CHECK, 3, 3)]
     assert older(ages(checked=timedelta(hours=5))) == []
 
 
@@ -297,6 +323,15 @@ def test_a_day_that_was_never_checked_or_has_a_hole_or_a_refused_row_is_read_who
     assert older(ages(read=yesterday, known_days=set(range(2, 29)) - {5})) == whole
     assert older(ages(read=yesterday, refused=frozenset({(ADS, back(5))}))) == whole
     assert (ADS, 5, 5) in older(ages(read=yesterday, holes=hole))
+
+
+def test_an_account_whose_pieces_do_not_hold_a_check_and_a_day_is_read_whole():
+    small, enough = account(limit=96), account(limit=100)
+    yesterday = ages(read={5: NOW - timedelta(hours=26)}, checked=DAY)
+
+    assert (small.piece, enough.piece) == (cost_of_days(costs(), 1) + 1, least_calls(costs()))
+    assert (small.checks_restatements, enough.checks_restatements) == (False, True)
+    assert CHECK not in {kind for kind, *_ in older(yesterday, limit=96)}
 
 
 def test_while_checks_fail_days_are_read_whole_daily():

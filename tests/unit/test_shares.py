@@ -135,8 +135,8 @@ def test_a_meta_accounts_needs_are_those_that_were_counted_by_hand():
     # Facts, the walk, days 2 to 7 four times, days 8 to 28, and a day that became final; totals (of the account, too) and changes hourly.
     daily = 1 + 4 + 4 * 3 + 3 + 2
     hourly = 24 / 0.95 * (2 + 3)
-    # Of 180 calls 27 fit beside 150 for today and 3 for what changed: 12 days at once.
-    large_daily = 1 + (2 + 3 * 2) + 4 * (13 + 1 + 1) + 2 * (26 + 1 + 1) + (3 + 1)
+    # Checks of days 2 to 7 four times and of days 8 to 28 once; six days whole, and a quarter of the others.
+    large_daily = 1 + (2 + 3 * 2) + 3 * 1 + 2 + (6 + 27 / 4) * (3 + 1 + 1)
 
     assert small == pytest.approx(2880 + hourly + daily)
     assert large == pytest.approx(2880 * 2 + hourly + large_daily)
