@@ -21,7 +21,10 @@ from tasks.check_answers import Fingerprints, check_answers, covered, fingerprin
 
 
 def reads_of_restated(app: App, lease: Lease, connection: Connection, check: Fetch) -> Iterator[Fetch]:
-    """Make the check, and return the reads that it asks for; none where its days are read whole anyway. What changed is doubtful then."""
+    """Make the check, and return the reads that it asks for; none where its days are read whole anyway.
+
+    While these are made, what changed is doubtful.
+    """
     make_check(app, lease, connection, check)
     staged = [answer for answer in app.staging.read(lease.run_id) if answer.fetch.request_key == check.request_key]
     if not staged or is_read_whole(app.staging.plan(lease.run_id), check):
@@ -75,8 +78,9 @@ def are_restatements_left(app: App, lease: Lease) -> bool:
     if not any(fetch.kind is FetchKind.RESTATEMENTS for fetch in _planned(app.staging, lease)):
         return False
     staged = app.staging.read(lease.run_id)
-    at, shown = _checked_at(staged), restatements_shown(app, lease, staged)
-    return any(check is None or check.checked_at < at[day] for day, check in shown.items() if day in at)
+    at, whole = _checked_at(staged), {day for one in staged if one.fetch.kind is FetchKind.ADS for day in one.days}
+    shown = {day: check for day, check in restatements_shown(app, lease, staged).items() if day in at and day not in whole}
+    return any(check is None or check.checked_at < at[day] for day, check in shown.items())
 
 
 def are_known_by_checks(shown: Mapping[date, DayCheck | None], staged: Sequence[FetchResult]) -> bool:

@@ -6,9 +6,10 @@ day: each day is read whole every seventh day of its age, and once when it is fi
 """
 
 import math
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
+from functools import cached_property
 
 from adpulse.campaign_range import CampaignRange, some_campaigns
 from adpulse.metrics_request import Step
@@ -69,7 +70,7 @@ def most_calls(costs: Costs, days: int) -> int:
     return costs.read(FetchKind.CAMPAIGNS, days) + days * cost_of_days(costs, 1)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)  # without slots, which have no place for what is kept of it
 class Sizes:
     """What some of an account's campaigns take. ``leaves``: how many each has that delivered lately, as far as that is known."""
 
@@ -78,23 +79,29 @@ class Sizes:
 
     def calls(self, campaigns: Sequence[str], among: Collection[str], days: int) -> int:
         """Calls for the leaves and the totals of these campaigns on consecutive days, a hundred ids a request."""
-        groups = [campaigns[start : start + MOST_NAMED] for start in range(0, len(campaigns), MOST_NAMED)]
-        return sum(self.of_group(kind, group, among, days) for group in groups for kind in PART_KINDS)
+        return sum(map(sum, self.of_groups(campaigns, among, days)))
 
-    def of_group(self, kind: FetchKind, campaigns: Sequence[str], among: Collection[str], days: int) -> int:
-        """Calls for what takes so many for all campaigns of the days, by the leaves that they have, or by their number."""
-        whole = self.costs.read(kind, days)
-        part, all_of_them = (sum(map(self._weight(kind), some)) for some in (campaigns, among))
-        return max(1, math.ceil(whole * part / max(all_of_them, part)))
+    def of_groups(self, campaigns: Sequence[str], among: Collection[str], days: int) -> Iterator[tuple[int, int]]:
+        """The same of each request: for the leaves, as many of all as these campaigns have, and for the totals."""
+        whole = [self.costs.read(kind, days) for kind in PART_KINDS]
+        all_leaves, all_campaigns = self._leaves_of(among), len(among)
+        for start in range(0, len(campaigns), MOST_NAMED):
+            group = campaigns[start : start + MOST_NAMED]
+            leaves, totals = self._leaves_of(group) / all_leaves, len(group) / all_campaigns
+            yield max(1, math.ceil(whole[0] * min(leaves, 1))), max(1, math.ceil(whole[1] * min(totals, 1)))
 
     def takes_a_whole_day(self, campaigns: Collection[str], among: Collection[str]) -> bool:
         """Whether these campaigns of a day take as many calls as all of it."""
         return bool(campaigns) and self.calls(sorted(campaigns), among, 1) >= cost_of_days(self.costs, 1)
 
-    def _weight(self, kind: FetchKind) -> Callable[[str], float]:
+    def _leaves_of(self, campaigns: Iterable[str]) -> float:
+        return sum(self.leaves.get(campaign) or self._usual for campaign in campaigns)
+
+    @cached_property
+    def _usual(self) -> float:
+        """The leaves that a campaign is taken to have whose number is unknown: as many as the others, on average."""
         known = [number for number in self.leaves.values() if number]
-        usual = sum(known) / len(known) if known and kind is FetchKind.ADS else 1
-        return lambda campaign: (self.leaves.get(campaign) or usual) if kind is FetchKind.ADS else usual
+        return sum(known) / len(known) if known else 1
 
 
 def restated_reads(sizes: Sizes, answers: Sequence[CheckAnswer], known: DayChecks, room: int) -> tuple[Fetch, ...]:
@@ -134,18 +141,10 @@ def _reads(sizes: Sizes, answers: Sequence[CheckAnswer], known: DayChecks, room:
 def _requests(sizes: Sizes, run: Sequence[date], campaigns: frozenset[str], among: frozenset[str]) -> Iterator[list[Fetch]]:
     """The leaves and the totals of these campaigns on consecutive days, newest first, a hundred ids a request."""
     ids = sorted(campaigns) if run else []
-    for start in range(0, len(ids), MOST_NAMED):
-        group = ids[start : start + MOST_NAMED]
-        costs = {kind: sizes.of_group(kind, group, among, len(run)) for kind in PART_KINDS}
-        leaves = Fetch(
-            kind=FetchKind.ADS,
-            heat=Heat.COLD,
-            cost=costs[FetchKind.ADS],
-            since=run[-1],
-            until=run[0],
-            campaigns=some_campaigns(group),
-        )
-        yield [leaves, replace(leaves, kind=FetchKind.CAMPAIGNS, cost=costs[FetchKind.CAMPAIGNS])]
+    for number, (leaf_calls, total_calls) in enumerate(sizes.of_groups(ids, among, len(run))):
+        group = some_campaigns(ids[number * MOST_NAMED : (number + 1) * MOST_NAMED])
+        leaves = Fetch(kind=FetchKind.ADS, heat=Heat.COLD, cost=leaf_calls, since=run[-1], until=run[0], campaigns=group)
+        yield [leaves, replace(leaves, kind=FetchKind.CAMPAIGNS, cost=total_calls)]
 
 
 def _changed(answer: CheckAnswer, known: DayChecks) -> frozenset[str]:
