@@ -262,8 +262,10 @@ def recently_restated_days(now: datetime, connection: Connection, ages: Partitio
 
 def _known_by_checks(now: datetime, connection: Connection, ages: PartitionAges, stretch: float) -> dict[date, datetime]:
     """Up to when each checked day that is not to be read whole is known; newest first."""
-    checked, whole = _checked_days(now, connection, ages), set(cold_days(now, connection, ages, stretch))
-    of_days = _open_days(now, connection, ages) if checked else {}
+    checked = _checked_days(now, connection, ages)
+    if not checked:
+        return {}
+    whole, of_days = set(cold_days(now, connection, ages, stretch)), _open_days(now, connection, ages)
     return {day: max(read_at, checked[day]) for day, read_at in of_days.items() if day in checked and day not in whole}
 
 

@@ -148,7 +148,10 @@ def dies_before_settling(installation, lease):
     installation._store(lease)
 
 
-@pytest.mark.parametrize("dies", [dies_after_the_checks, dies_before_storing, dies_before_settling])
+_SLOW = [pytest.param(dies, marks=pytest.mark.slow) for dies in (dies_after_the_checks, dies_before_storing)]
+
+
+@pytest.mark.parametrize("dies", [*_SLOW, dies_before_settling])
 def test_a_worker_that_dies_loses_no_restatement(installation, connection, dies):
     app, before = installation.app, checks(installation, connection)
     installation.sandbox.clock.advance(86_400)
