@@ -324,9 +324,8 @@ def _check(now: datetime, account: Account, ages: PartitionAges, due: dict[Fetch
 def _restatements(account: Account, days: list[date]) -> Iterator[tuple[Fetch, ...]]:
     """A check of each piece of days; what it asks for has the rest of the piece's calls."""
     for span in spans(days, account.longest_check):
-        yield (
-            Fetch(kind=FetchKind.RESTATEMENTS, heat=Heat.COLD, cost=account.calls_of_check(span.days), since=span.since, until=span.until),
-        )
+        cost = account.calls_of_check(span.days)
+        yield (Fetch(kind=FetchKind.RESTATEMENTS, heat=Heat.COLD, cost=cost, since=span.since, until=span.until),)
 
 
 def _older(

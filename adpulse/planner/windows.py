@@ -22,8 +22,7 @@ RECENT_DAYS = 7
 """Days this recent are read again every six hours, when calls are left."""
 
 DAILY_DAYS = 28
-"""Days this recent are read again daily, or checked for restatements; older ones, as far as the platform's lookback reaches, weekly: little
-of them changes."""
+"""Days this recent are read again or checked daily, older ones of the lookback window weekly: little of them changes."""
 
 _OLDEST_DAYS = 37 * 30
 """Meta reports nothing that is older than 37 months."""
@@ -73,8 +72,7 @@ class PartitionAges:
         read_at = self.days.get((kind, day))
         if read_at is None:
             return None
-        checks = [self.checked] if kind is FetchKind.ADS else []
-        checks += [self.restatements_checked] if kind in PART_KINDS else []
+        checks = [self.restatements_checked, *([self.checked] if kind is FetchKind.ADS else [])] if kind in PART_KINDS else []
         return max([read_at, *(checked[day] for checked in checks if day in checked)])
 
     def after(self, reads: Iterable[CompleteRead]) -> "PartitionAges":
@@ -226,8 +224,7 @@ def cold_days(now: datetime, connection: Connection, ages: PartitionAges, stretc
     checked = _checked_days(now, connection, ages)
 
     def is_due(day: date, read_at: datetime) -> bool:
-        is_stale = read_at < (daily if day >= recent else older)
-        return is_stale and (day not in checked or read_at < _due_whole_since(now, connection, day))
+        return read_at < (daily if day >= recent else older) and (day not in checked or read_at < _due_whole_since(now, connection, day))
 
     return [day for day, read_at in _open_days(now, connection, ages).items() if is_due(day, read_at)]
 
@@ -243,8 +240,7 @@ def _checked_days(now: datetime, connection: Connection, ages: PartitionAges) ->
 
 def _due_whole_since(now: datetime, connection: Connection, day: date) -> datetime:
     """The last midnight at which the age of a day was a multiple of a week, and two days."""
-    age = connection.today(now) - day
-    return datetime.combine(day + 2 * DAY + (age - 2 * DAY) // WEEK * WEEK, time(), connection.zone)
+    return datetime.combine(day + 2 * DAY + (connection.today(now) - day - 2 * DAY) // WEEK * WEEK, time(), connection.zone)
 
 
 def restated_days(now: datetime, connection: Connection, ages: PartitionAges, stretch: float = 1.0) -> list[date]:
