@@ -74,13 +74,12 @@ def _shown(
 
 
 def are_restatements_left(app: App, lease: Lease) -> bool:
-    """Whether a check of the leg showed what is not stored with it: it did not fit, or is to be read whole."""
+    """Whether a check of the leg, which is noted by now, showed what is not stored: it did not fit, or is to be read whole."""
     if not any(fetch.kind is FetchKind.RESTATEMENTS for fetch in _planned(app.staging, lease)):
         return False
-    staged = app.staging.read(lease.run_id)
-    at, whole = _checked_at(staged), {day for one in staged if one.fetch.kind is FetchKind.ADS for day in one.days}
-    shown = {day: check for day, check in restatements_shown(app, lease, staged).items() if day in at and day not in whole}
-    return any(check is None or check.checked_at < at[day] for day, check in shown.items())
+    staged, known = app.staging.read(lease.run_id), app.partitions.ages(lease.connection.id).restatements_checked
+    whole = {day for one in staged if one.fetch.kind is FetchKind.ADS for day in one.days}
+    return any(day not in known or known[day] < at for day, at in _checked_at(staged).items() if day not in whole)
 
 
 def are_known_by_checks(shown: Mapping[date, DayCheck | None], staged: Sequence[FetchResult]) -> bool:

@@ -182,7 +182,7 @@ class Account:
     @property
     def checks_restatements(self) -> bool:
         """Whether older days are checked for restatements instead of being read whole daily."""
-        can_be = restatements_can_be_checked(self.costs) and least_calls(self.costs) <= self.piece
+        can_be = restatements_can_be_checked(self.costs, self.piece)
         return can_be and self.may_read(FetchKind.RESTATEMENTS) and not self.is_large
 
     @property

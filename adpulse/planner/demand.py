@@ -8,7 +8,7 @@ from adpulse.frequency import Frequency
 from adpulse.model import FetchKind
 from adpulse.planner.costs import cost_of_account, cost_of_daily_totals, cost_of_days, cost_of_totals
 from adpulse.planner.hour import Hour
-from adpulse.planner.restatement_check import least_calls, restatements_can_be_checked
+from adpulse.planner.restatement_check import restatements_can_be_checked
 from adpulse.planner.windows import CATEGORIES_AGE, DAILY_DAYS, DAY, HOUR, RECENT_AGE, RECENT_DAYS, SLACK, WEEK
 from adpulse.platforms.base import Costs
 from adpulse.platforms.registry import platform_of
@@ -105,7 +105,7 @@ def _older(costs: Costs, piece: int) -> float:
     if platform_of(costs.provider).reads_days_whole:
         weekly = _pieces(costs, platform_of(costs.provider).lookback_days - DAILY_DAYS + WEEK // DAY, piece)
         return _pieces(costs, DAILY_DAYS - 1, piece) + weekly * (DAY / WEEK)
-    if restatements_can_be_checked(costs) and least_calls(costs) <= piece:
+    if restatements_can_be_checked(costs, piece):
         checks = costs.read(FetchKind.CAMPAIGNS, RECENT_DAYS - 1) * (DAY / RECENT_AGE - 1) + costs.read(FetchKind.CAMPAIGNS, DAILY_DAYS - 1)
         return checks + (_WHOLE_DAYS + _RESTATED * (DAILY_DAYS - 1)) * (cost_of_days(costs, 1) + cost_of_account(costs, 1))
     recent = _pieces(costs, RECENT_DAYS - 1, piece)

@@ -40,13 +40,16 @@ class DayCheck:
 DayChecks = Mapping[date, DayCheck]
 
 
-def restatements_can_be_checked(costs: Costs) -> bool:
-    """Whether checks of older days save calls: these days are more than one leg reads, and no day of them is read in parts."""
+def restatements_can_be_checked(costs: Costs, piece: int) -> bool:
+    """Whether checks of older days save calls: these days are more than one leg reads, and no day of them is read in parts.
+
+    And a ``piece`` of calls for older days holds a check and what it may ask for at once.
+    """
     platform, days = platform_of(costs.provider), DAILY_DAYS - 1
     if platform.reads_days_whole or Step.CAMPAIGNS not in platform.smaller_requests or cost_of_days(costs, 1) > MOST_CALLS:
         return False
     leaves = costs.read(FetchKind.ADS, days)
-    return leaves > CALLS_PER_LEG and costs.read(FetchKind.CAMPAIGNS, days) * _DEAR <= leaves
+    return least_calls(costs) <= piece and leaves > CALLS_PER_LEG and costs.read(FetchKind.CAMPAIGNS, days) * _DEAR <= leaves
 
 
 def least_calls(costs: Costs) -> int:

@@ -26,7 +26,7 @@ from adpulse.planner.restatement_check import (
     restatements_can_be_checked,
 )
 from adpulse.planner.windows import PartitionAges
-from adpulse.platforms.base import Size
+from adpulse.platforms.base import CALLS_PER_LEG, Size
 from adpulse.platforms.registry import platform_of
 
 NOW = datetime(2026, 3, 20, 15, 0, tzinfo=UTC)
@@ -82,7 +82,7 @@ ADS, TOTALS = FetchKind.ADS, FetchKind.CAMPAIGNS
     ids=["20 pages a day", "more than a leg", "one leg", "few ads a campaign", "read in parts", "Google", "unknown"],
 )
 def test_older_days_are_checked_where_they_are_more_than_a_leg_and_their_totals_far_less(account, expected):
-    assert restatements_can_be_checked(costs(**account)) is expected
+    assert restatements_can_be_checked(costs(**account), CALLS_PER_LEG) is expected
 
 
 def test_where_nothing_was_restated_nothing_is_read():
