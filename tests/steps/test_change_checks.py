@@ -6,13 +6,11 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
-from installation import Installation
+from steps.several_pages import installation_of_pages
 
 from adpulse.frequency import Frequency
 from adpulse.planner.completeness import DayLevel
 from adpulse.services.completeness import completeness_of
-from adpulse_sandbox import Sandbox
-from adpulse_sandbox.meta.graph import Options
 from tasks.change_check import reads_with_dates
 
 PAGE, PAGES, CAMPAIGNS = 20, 6, 10
@@ -28,11 +26,8 @@ WHOLE = ("ad", 0)
 @pytest.fixture
 def installation(tmp_path):
     """An account of six pages and ten campaigns, of which one moves a minute."""
-    with Sandbox.start(extra=1, extra_ads=(150,), refresh_seconds=60, meta=Options(turns=CAMPAIGNS)) as sandbox:
-        pages = {"ADPULSE_META_PAGE_SIZE": str(PAGE), "ADPULSE_META_LARGEST_PAGE": str(PAGE), "ADPULSE_CALLS_PER_HOUR": "1200"}
-        made = Installation(tmp_path / "home", sandbox, **pages)
+    with installation_of_pages(tmp_path / "home", page=PAGE, campaigns=CAMPAIGNS, calls_per_hour=1200) as made:
         yield made
-        made.close()
 
 
 @pytest.fixture

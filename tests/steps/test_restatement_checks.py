@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import date, datetime, timedelta
 
 import pytest
-from installation import Installation
+from steps.several_pages import installation_of_pages
 
 from adpulse.campaign_range import some_campaigns
 from adpulse.fetch_result import FetchResult
@@ -14,8 +14,6 @@ from adpulse.metric_rows import METRIC_SCHEMA
 from adpulse.model import Fetch, FetchKind, Heat, RunState
 from adpulse.planner.completeness import DayLevel
 from adpulse.services.completeness import completeness_of
-from adpulse_sandbox import Sandbox
-from adpulse_sandbox.meta.graph import Options
 from tasks.change_check import reads_with_dates
 from tasks.ladder import read_days
 from tasks.restatements import restatements_shown
@@ -28,11 +26,8 @@ DAY = timedelta(days=1)
 
 @pytest.fixture
 def installation(tmp_path):
-    with Sandbox.start(extra=1, extra_ads=(150,), refresh_seconds=60, meta=Options(turns=CAMPAIGNS)) as sandbox:
-        pages = {"ADPULSE_META_PAGE_SIZE": str(PAGE), "ADPULSE_META_LARGEST_PAGE": str(PAGE), "ADPULSE_CALLS_PER_HOUR": "600"}
-        made = Installation(tmp_path / "home", sandbox, **pages)
+    with installation_of_pages(tmp_path / "home", page=PAGE, campaigns=CAMPAIGNS, calls_per_hour=600) as made:
         yield made
-        made.close()
 
 
 @pytest.fixture
