@@ -13,13 +13,13 @@ from threading import Event
 
 from adpulse import bootstrap, orchestrator, prefect_schedules
 from adpulse.bootstrap import App
-from adpulse.connection_description import ConnectionDescription
 from adpulse.errors import AdpulseError
 from adpulse.frequency import SCHEDULED, Frequency
 from adpulse.home import PUBLISHED
 from adpulse.model import ON_DEMAND_LANES, Provider
 from adpulse.platforms.registry import PLATFORMS
 from adpulse.services import authorising, conversion_types, deleting, rechecking, syncing
+from adpulse.workspace_description import WorkspaceDescription
 from deployments.owner import leads, this_process
 from storage.control.leader import SWEEP
 from storage.warehouse import links
@@ -55,7 +55,7 @@ class Sweep:
         self._owner = this_process()
         self._switched: dict[str, bool] = {}
         self._prunes_at = self._paces_at = self._looks_at = time.monotonic()
-        self._stored_descriptions: dict[str, tuple[ConnectionDescription, ...]] = {}
+        self._stored_descriptions: dict[str, WorkspaceDescription] = {}
         self._unpublished: dict[str, str] = {}
 
     def once(self) -> None:
@@ -175,7 +175,7 @@ class Sweep:
         for workspace in self._app.workspaces.all():
             try:
                 if time.monotonic() < describes_until:
-                    self._describe(workspace.id, described.get(workspace.id, ()))
+                    self._describe(workspace.id, described.get(workspace.id, WorkspaceDescription()))
                 self._app.warehouse(workspace.id).publish(min_interval_seconds=self._app.settings.publish_seconds)
             except Exception as error:  # noqa: BLE001 - it must not delay other workspaces
                 if self._unpublished.get(workspace.id) != str(error):
@@ -184,9 +184,10 @@ class Sweep:
             else:
                 self._unpublished.pop(workspace.id, None)
 
-    def _describe(self, workspace_id: str, described: tuple[ConnectionDescription, ...]) -> None:
-        """Store a change that no sync stores: a connection that is paused or renamed may never write again."""
-        if self._stored_descriptions.get(workspace_id, ()) != described and self._app.warehouse(workspace_id).describe_connections():
+    def _describe(self, workspace_id: str, described: WorkspaceDescription) -> None:
+        """Store a change that no sync stores: a connection that is paused or renamed may never write again, and a budget is of no sync."""
+        stored = self._stored_descriptions.get(workspace_id, WorkspaceDescription())
+        if stored != described and self._app.warehouse(workspace_id).describe():
             self._stored_descriptions[workspace_id] = described
 
     def _link(self) -> None:

@@ -3,6 +3,7 @@
 A template's query is an alert's query like any other. It begins with ``accounts``: the chosen connections, each with its newest day that
 was read and until when that is fresh. The back-test has a row for each day of the last thirty on which the alert would have begun for an
 account. ROAS and CPA are judged by settled days alone.
+A budget is of what is chosen where all of its accounts are; a back-test takes it to have been the same all the time.
 """
 
 from collections.abc import Mapping
@@ -53,6 +54,18 @@ _MONTHS = """, sums AS (
     JOIN account_day d ON d.connection_id = a.id
 )
 SELECT date AS day, account FROM sums WHERE date > today - 30 AND so_far > {bound} AND so_far - spend <= {bound}"""
+_BUDGETS = """, days AS (
+    SELECT name, currency, period, date, running, spend, spent, amount
+    FROM budget_day
+    WHERE list_has_all((SELECT list(id) FROM accounts), connection_ids)
+)"""
+_EXCEEDED = """
+SELECT name, currency, period, date, spent, amount FROM days WHERE running AND spent * 100 > {bound} * amount"""
+_EXCESSES = """
+SELECT date AS day, name AS account
+FROM days
+WHERE date > (SELECT max(today) FROM accounts) - 30 AND spent * 100 > {bound} * amount
+AND (period = 'daily' OR (spent - spend) * 100 <= {bound} * amount)"""
 _STEPS = """, steps AS (
     SELECT
         a.id, a.account, a.fresh_until, p.known_at,
@@ -174,6 +187,13 @@ TEMPLATES: Mapping[str, Template] = {
         unit="units of the account's currency",
         query=_MONTH,
         back_test=_MONTHS,
+    ),
+    "budget-spent": Template(
+        title="A budget is spent",
+        sentence="more than {bound} % of a budget of {of} is spent",
+        unit="percent of the budget",
+        query=_BUDGETS + _EXCEEDED,
+        back_test=_BUDGETS + _EXCESSES,
     ),
     "spend-stopped": _stop("spend", "Spend stopped", "{of} has spent nothing for {bound} hours"),
     "no-conversion": _stop("conversions", "No conversion", "{of} has had no conversion for {bound} hours"),

@@ -1,9 +1,10 @@
-"""Descriptions of connections, as published copies have them."""
+"""Descriptions of workspaces, as published copies have them."""
 
-from sqlalchemy import Row, select
+from sqlalchemy import ColumnElement, Row, select, true
 
-from adpulse.connection_description import ConnectionDescription
+from adpulse.workspace_description import ConnectionDescription, WorkspaceDescription
 from storage.control import labels
+from storage.control.budgets import Budgets
 from storage.control.database import Engine, reading
 from storage.control.tables import ConnectionRow
 
@@ -13,24 +14,34 @@ _DESCRIPTIONS = select(
 
 
 class Descriptions:
-    """The descriptions of this installation's connections."""
+    """The descriptions of this installation's workspaces."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, budgets: Budgets) -> None:
         self._engine = engine
+        self._budgets = budgets
 
-    def of(self, workspace_id: str) -> tuple[ConnectionDescription, ...]:
-        """Those of one workspace."""
-        with reading(self._engine).connect() as session:
-            rows = session.execute(_DESCRIPTIONS.where(ConnectionRow.workspace_id == workspace_id)).all()
-        return tuple(_description(row) for row in rows)
+    def of(self, workspace_id: str) -> WorkspaceDescription:
+        """That of one workspace."""
+        connections = self._connections(ConnectionRow.workspace_id == workspace_id).get(workspace_id, ())
+        return WorkspaceDescription(connections=tuple(connections), budgets=tuple(self._budgets.all(workspace_id)))
 
-    def all(self) -> dict[str, tuple[ConnectionDescription, ...]]:
-        """Those of each workspace that has any, by its id."""
+    def all(self) -> dict[str, WorkspaceDescription]:
+        """That of each workspace that has any connection, by its id."""
+        budgets = self._budgets.all()
+        return {
+            workspace_id: WorkspaceDescription(
+                connections=tuple(connections), budgets=tuple(budget for budget in budgets if budget.workspace_id == workspace_id)
+            )
+            for workspace_id, connections in self._connections(true()).items()
+        }
+
+    def _connections(self, condition: ColumnElement[bool]) -> dict[str, list[ConnectionDescription]]:
+        """By the ids of their workspaces."""
         described: dict[str, list[ConnectionDescription]] = {}
         with reading(self._engine).connect() as session:
-            for row in session.execute(_DESCRIPTIONS):
+            for row in session.execute(_DESCRIPTIONS.where(condition)):
                 described.setdefault(row.workspace_id, []).append(_description(row))
-        return {workspace_id: tuple(descriptions) for workspace_id, descriptions in described.items()}
+        return described
 
 
 def _description(row: Row[tuple[str, str, str, str, str, str]]) -> ConnectionDescription:

@@ -15,11 +15,13 @@ _ID_COLUMNS = {"connections": "id"}
 _OF_NOBODY = frozenset({"fx_rates"})
 """Tables whose rows are of no connection."""
 
+_TABLES = "SELECT table_name FROM duckdb_tables() WHERE database_name = ? AND schema_name = ? ORDER BY ALL"
+
 
 def owners(warehouse: duckdb.DuckDBPyConnection) -> dict[str, str | None]:
     """Every table of an open file with the column that has the connection's id; None where rows are of no connection."""
-    raw = "SELECT table_name FROM duckdb_tables() WHERE database_name = current_database() AND schema_name = ? ORDER BY ALL"
-    tables = (table for (table,) in warehouse.sql(raw, params=[RAW]).fetchall())
+    ((current,),) = warehouse.sql("SELECT current_database()").fetchall()
+    tables = (table for (table,) in warehouse.sql(_TABLES, params=[current, RAW]).fetchall())
     return {table: None if table in _OF_NOBODY else _ID_COLUMNS.get(table, "connection_id") for table in tables}
 
 
@@ -32,9 +34,12 @@ def copy_tables(fresh: duckdb.DuckDBPyConnection, source: Path, schema: str = RA
     """
     fresh.execute(f"ATTACH {literal(source)} AS source (READ_ONLY)")
     with within(fresh, _MEMORY):
+        in_source = {table for (table,) in fresh.sql(_TABLES, params=["source", schema]).fetchall()}
         for table, owner in owners(fresh).items():
+            if table not in in_source:
+                continue  # the source is of a version before it
             rows, target = f'source."{schema}"."{table}"', f'{RAW}."{table}"'
-            condition = f'WHERE "{owner}" <> {literal(without)}' if owner and without is not None else ""
+            condition = f'WHERE "{owner}" IS DISTINCT FROM {literal(without)}' if owner and without is not None else ""
             _copy(fresh, f"FROM {rows} {condition}", target)
             if without is None and _digest(fresh, rows, rows) != _digest(fresh, target, rows):
                 raise ValueError(f"{table} was not copied as it is.")

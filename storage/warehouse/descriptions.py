@@ -1,6 +1,7 @@
-"""What a workspace's file says of its connections beside their numbers: name, frequency, labels and status, as of its publication.
+"""What a workspace's file says of its connections beside their numbers, as of its publication.
 
-A connection that is paused writes nothing any more, so no sync of its own could tell; what is published does, whoever publishes it.
+That is name, frequency, labels, status and budgets. A connection that is paused writes nothing any more, so no sync of its own could tell;
+what is published does, whoever publishes it.
 """
 
 from collections.abc import Sequence
@@ -9,41 +10,57 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 
-from adpulse.connection_description import ConnectionDescription
 from adpulse.errors import Usage, WarehouseDamaged
+from adpulse.workspace_description import WorkspaceDescription
 from storage.warehouse import analytics
 from storage.warehouse.sql import query
 
-_SCHEMA = pa.schema(
+_CONNECTIONS = pa.schema(
     [
         *(pa.field(name, pa.string()) for name in ("id", "name", "frequency")),
         pa.field("labels", pa.list_(pa.string())),
         pa.field("status", pa.string()),
     ]
 )
+_BUDGETS = pa.schema(
+    [
+        *(pa.field(name, pa.string()) for name in ("id", "connection_id", "label", "campaign_id", "currency", "period")),
+        pa.field("amount", pa.int64()),
+    ]
+)
 
 
-def store(warehouse: duckdb.DuckDBPyConnection, descriptions: Sequence[ConnectionDescription]) -> None:
+def store(warehouse: duckdb.DuckDBPyConnection, description: WorkspaceDescription) -> None:
     """Write what differs, or nothing; connections that the open file does not have are left out, as they have no numbers yet."""
-    warehouse.register("described", _table(descriptions))
+    warehouse.register("described", pa.Table.from_pylist(_connections(description), schema=_CONNECTIONS))
     warehouse.execute(query("merge_descriptions"))
+    warehouse.register("set_budgets", pa.Table.from_pylist(_budgets(description), schema=_BUDGETS))
+    warehouse.execute(query("merge_budgets"))
 
 
-def are_published(published: Path, descriptions: Sequence[ConnectionDescription]) -> bool:
-    """Whether a copy says of each connection that it has what is said now: most workers find it so, and open no file to write."""
+def is_published(published: Path, description: WorkspaceDescription) -> bool:
+    """Whether a copy says what is said now: most workers find it so, and open no file to write."""
     try:
-        stored = analytics.read(published, f"SELECT {', '.join(_SCHEMA.names)} FROM raw.connections")  # noqa: S608 - our own names
+        connections = _stored(published, "connections", _CONNECTIONS)
+        budgets = _stored(published, "budgets", _BUDGETS)
     except (Usage, WarehouseDamaged):
         return False  # there is none, or one that has to be published anew
-    now = {row["id"]: row for row in _rows(descriptions)}
-    return all(row == now.get(row["id"], row) for row in stored.to_pylist())
+    now = {row["id"]: row for row in _connections(description)}
+    known = {None, *(row["id"] for row in connections)}
+    budgets_now = [row for row in _budgets(description) if row["connection_id"] in known]
+    return all(row == now.get(row["id"], row) for row in connections) and _by_id(budgets) == _by_id(budgets_now)
 
 
-def _table(descriptions: Sequence[ConnectionDescription]) -> pa.Table:
-    return pa.Table.from_pylist(_rows(descriptions), schema=_SCHEMA)
+def _stored(published: Path, table: str, schema: pa.Schema) -> list[dict[str, object]]:
+    rows: list[dict[str, object]] = analytics.read(published, f"SELECT {', '.join(schema.names)} FROM raw.{table}").to_pylist()  # noqa: S608 - our own names
+    return rows
 
 
-def _rows(descriptions: Sequence[ConnectionDescription]) -> list[dict[str, object]]:
+def _by_id(rows: Sequence[dict[str, object]]) -> dict[object, dict[str, object]]:
+    return {row["id"]: row for row in rows}
+
+
+def _connections(description: WorkspaceDescription) -> list[dict[str, object]]:
     return [
         {
             "id": described.connection_id,
@@ -52,5 +69,9 @@ def _rows(descriptions: Sequence[ConnectionDescription]) -> list[dict[str, objec
             "labels": list(described.labels),
             "status": described.status,
         }
-        for described in descriptions
+        for described in description.connections
     ]
+
+
+def _budgets(description: WorkspaceDescription) -> list[dict[str, object]]:
+    return [{name: getattr(budget, name) for name in _BUDGETS.names} for budget in description.budgets]

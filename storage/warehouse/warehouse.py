@@ -15,12 +15,12 @@ from typing import TypeVar
 import duckdb
 import pyarrow as pa
 
-from adpulse.connection_description import ConnectionDescription
 from adpulse.errors import WarehouseBusy, WarehouseDamaged, WarehouseNewer
 from adpulse.fetch_result import FetchResult
 from adpulse.metric_rows import METRIC_SCHEMA
 from adpulse.missing_entities import MissingEntity
 from adpulse.model import Connection, Restated, RunCounts
+from adpulse.workspace_description import WorkspaceDescription
 from storage.files import exclusive, replace
 from storage.warehouse import analytics, damage, descriptions, diff, erasure, rewriting, schema, upsert
 from storage.warehouse.batches import RunChanges, RunFetch, portions
@@ -73,7 +73,7 @@ class Warehouse:
         *,
         readers: int | None = None,
         lock_timeout: float = 60.0,
-        describe: Callable[[], Sequence[ConnectionDescription]] = tuple,
+        describe: Callable[[], WorkspaceDescription] = WorkspaceDescription,
     ) -> None:
         self._path = path
         self._published = published
@@ -263,9 +263,9 @@ class Warehouse:
             analytics.publish(self._path, self._published, lock, self._readers)
         return True
 
-    def describe_connections(self) -> bool:
-        """Store what is said of connections, where the copy says something else; False while another writes, who publishes it then."""
-        if descriptions.are_published(self._published, self._describe()):
+    def describe(self) -> bool:
+        """Store what is said of connections and budgets, where the copy says otherwise; False while another writes, who publishes then."""
+        if descriptions.is_published(self._published, self._describe()):
             return True
         with suppress(WarehouseBusy), self._exclusive(0):
             if not self._is_new():  # without a file there is nothing to describe
@@ -287,9 +287,10 @@ class Warehouse:
         except TimeoutError:
             raise WarehouseBusy(f"The warehouse of workspace {self._path.stem} is being written.") from None
 
-    def _checkpoint(self, described: Sequence[ConnectionDescription] = ()) -> None:
+    def _checkpoint(self, description: WorkspaceDescription | None = None) -> None:
         with self._open_for_writing() as warehouse:
-            descriptions.store(warehouse, described)
+            if description is not None:
+                descriptions.store(warehouse, description)
             schema.describe(warehouse)
             warehouse.execute("CHECKPOINT")
 

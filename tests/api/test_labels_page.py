@@ -29,7 +29,7 @@ def test_a_file_is_judged_and_set_once_it_is_confirmed(send, browser, visit, ins
     text = unescape(re.search(r'name="text" value="([^"]*)"', judged.text)[1])
     after = send(data={"text": text, "confirmed": "yes"})
     assert after.url.endswith(f"/labels?workspace={team.workspace.id}")
-    described = {each.connection_id: each.labels for each in installation.app.descriptions.of(team.workspace.id)}
+    described = {each.connection_id: each.labels for each in installation.app.descriptions.of(team.workspace.id).connections}
     assert (described["many-1"], described["many-2"]) == (("eu",), ("<b>", "dach"))
 
 

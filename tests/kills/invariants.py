@@ -25,6 +25,7 @@ KEYS = {
     "reconciled_days": "connection_id, date, level, reconciled_at",
     "connections": "id",
     "fx_rates": "date, currency",
+    "budgets": "id",
     "mappings": "connection_id, since",
     "sync_runs": "run_id, generation",
     "metric_changes": "connection_id, level, external_id, date, run_id, generation",

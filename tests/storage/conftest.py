@@ -124,6 +124,7 @@ ADDED = {
     17: [f"ALTER TABLE {table} ALTER conversions SET NOT NULL" for table in ("metric_facts", "metric_changes")],
     18: ["DROP TABLE fx_rates"],
     20: ["ALTER TABLE raw.connections DROP status"],
+    21: ["DROP TABLE raw.budgets"],
 }
 """What undoes a version of the schema; the others change nothing that an older adpulse would miss. Version 19: :func:`leave_raw`."""
 

@@ -5,13 +5,20 @@ from datetime import timedelta
 
 import pytest
 
+from adpulse.budgets import Budget, Period
 from adpulse.errors import Usage
 from adpulse.planner.completeness import DayLevel, ReadDay
 from adpulse.services.alert_templates import TEMPLATES, filled
+from adpulse.workspace_description import ConnectionDescription, WorkspaceDescription
 from storage.warehouse.analytics import read
+from storage.warehouse.warehouse import Warehouse
 
 DAY = timedelta(days=1)
 UNIT = 1_000_000
+DAILY = Budget(
+    id="b1", workspace_id="", connection_id="c1", label="", campaign_id="", currency="USD", period=Period.DAILY, amount=20 * UNIT
+)
+MONTHLY = replace(DAILY, id="b2", period=Period.MONTHLY, amount=60 * UNIT)
 
 
 @pytest.fixture(scope="module")
@@ -19,8 +26,11 @@ def published(new_workspace, build):
     """An account with 20 spent on each of five days, 10 more restated on the first, and 600 today, the last of it at noon.
 
     A settled day has a ROAS of 0.5 and a CPA of 40; today has neither revenue nor conversions. Two ads are disapproved, one of them now.
+    Its budget is 20 a day and 60 a month.
     """
     workspace, generations = new_workspace(), iter(range(1, 100))
+    described = WorkspaceDescription(budgets=(DAILY, MONTHLY))
+    workspace.warehouse = Warehouse(workspace.path, workspace.published, describe=lambda: described)
 
     def sync(day, now, units, *, settled=False, **more):
         answers = [make({"spend": units * UNIT, "date": day, **more}, since=day, until=day, at=now) for make in (build.ads, build.totals)]
@@ -65,6 +75,10 @@ def told(published, build):
         ("daily-overspend", "600", 0, []),
         ("monthly-overspend", "60", 1, [3]),
         ("monthly-overspend", "1000", 0, []),
+        ("budget-spent", "100", 2, [0, 3, 5]),
+        ("budget-spent", "150", 2, [0, 1]),
+        ("budget-spent", "2999", 1, [0]),
+        ("budget-spent", "3000", 0, []),
         ("spend-stopped", "3", 1, [0, 1, 2, 3, 4, 5]),
         ("spend-stopped", "4", 0, [1, 2, 3, 4, 5]),
         ("spend-stopped", "30", 0, []),
@@ -92,6 +106,30 @@ def test_a_condition_on_the_accounts_leaves_others_out(told, template):
     bound = "1" if TEMPLATES[template].unit else ""
 
     assert told(template, bound, condition="c.id = 'another'") == (0, [])
+
+
+@pytest.mark.parametrize(
+    ("condition", "told"),
+    [("true", [("eu", 60)]), ("c.id = 'c1'", []), ("c.id IN ('c1', 'c2')", [("eu", 60)])],
+)
+def test_a_budget_is_of_what_is_chosen_where_all_of_its_accounts_are(new_workspace, build, condition, told):
+    workspace, names = new_workspace(), ("c1", "c2", "c3")
+    labels = {"c1": ("eu",), "c2": ("eu",), "c3": ()}
+    said = [
+        ConnectionDescription(connection_id=name, name=name, frequency="hourly", labels=labels[name], status="active") for name in names
+    ]
+    described = WorkspaceDescription(connections=tuple(said), budgets=(replace(DAILY, connection_id=None, label="eu"),))
+    workspace.warehouse = Warehouse(workspace.path, workspace.published, describe=lambda: described)
+    for number, name in enumerate(names):
+        run = build.noted(build.ads({"connection_id": name, "spend": 30 * UNIT}), connection_id=name, generation=number + 1)
+        workspace.sync(run, connections=[build.connection(name)])
+    workspace.warehouse.describe()
+    workspace.warehouse.publish(min_interval_seconds=0)
+
+    alert = filled("budget-spent", "100", condition=condition)
+
+    assert [(row["name"], row["spent"]) for row in read(workspace.published, alert.query).to_pylist()] == told
+    assert read(workspace.published, alert.back_test).num_rows == len(told)
 
 
 @pytest.mark.parametrize(

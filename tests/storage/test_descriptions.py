@@ -5,11 +5,13 @@ from dataclasses import replace
 import duckdb
 import pytest
 
-from adpulse.connection_description import ConnectionDescription
+from adpulse.budgets import Budget, Period
 from adpulse.frequency import Frequency
 from adpulse.model import ConnectionStatus
+from adpulse.workspace_description import ConnectionDescription, WorkspaceDescription
 from storage.files import exclusive
 from storage.warehouse.analytics import read
+from storage.warehouse.schema import latest
 from storage.warehouse.warehouse import Warehouse
 
 FIRST = ConnectionDescription(
@@ -17,13 +19,24 @@ FIRST = ConnectionDescription(
 )
 SECOND = replace(FIRST, connection_id="c2", name="Account c2", labels=(), frequency=Frequency.DAILY)
 UNSYNCED = replace(FIRST, connection_id="c3", name="Account c3")
+OF_LABEL = Budget(
+    id="b1", workspace_id="w", connection_id=None, label="EU", campaign_id="", currency="USD", period=Period.DAILY, amount=1_000_000
+)
+OF_FIRST = replace(OF_LABEL, id="b2", connection_id="c1", label="")
+OF_UNSYNCED = replace(OF_LABEL, id="b3", connection_id="c3", label="")
+
+
+def description(said):
+    """Connections and budgets in one list, as what publishes is given them."""
+    connections = tuple(one for one in said if isinstance(one, ConnectionDescription))
+    return WorkspaceDescription(connections=connections, budgets=tuple(one for one in said if isinstance(one, Budget)))
 
 
 @pytest.fixture
 def described(workspace, build):
     """What is said of the connections, in a list that a test changes; two of them have numbers, and a third has none."""
     said = [FIRST, SECOND, UNSYNCED]
-    workspace.warehouse = Warehouse(workspace.path, workspace.published, describe=lambda: said)
+    workspace.warehouse = Warehouse(workspace.path, workspace.published, describe=lambda: description(said))
     workspace.sync(*(build.run(build.ads({"connection_id": name, "spend": 1}), connection_id=name) for name in ("c1", "c2")))
     workspace.warehouse.publish(min_interval_seconds=0)
     return said
@@ -46,7 +59,7 @@ def test_a_change_reaches_the_copy_without_a_sync_and_alone(workspace, described
     before = shown(workspace, others), workspace.rows("FROM raw.metric_facts")
     described[:2] = [replace(FIRST, status=ConnectionStatus.PAUSED, labels=()), replace(SECOND, name="Second", frequency=Frequency.HOURLY)]
 
-    workspace.warehouse.describe_connections()
+    workspace.warehouse.describe()
 
     assert workspace.warehouse.publish(min_interval_seconds=0)
     assert shown(workspace) == [("Account c1", "hourly", [], "paused", True), ("Second", "hourly", [], "active", False)]
@@ -60,7 +73,7 @@ def test_a_change_reaches_the_copy_without_a_sync_and_alone(workspace, described
 )
 def test_a_change_of_one_thing_alone_is_published(workspace, described, change):
     described[0] = replace(FIRST, **change)
-    workspace.warehouse.describe_connections()
+    workspace.warehouse.describe()
     ((name, value),) = change.items()
 
     assert workspace.warehouse.publish(min_interval_seconds=0)
@@ -70,7 +83,7 @@ def test_a_change_of_one_thing_alone_is_published(workspace, described, change):
 @pytest.mark.usefixtures("described")
 def test_what_is_said_as_before_is_not_published_again(workspace):
     with exclusive(workspace.path.with_suffix(".lock"), 0):
-        assert workspace.warehouse.describe_connections()  # and the file is not opened for it
+        assert workspace.warehouse.describe()  # and the file is not opened for it
 
     assert not workspace.warehouse.publish(min_interval_seconds=0)
 
@@ -78,16 +91,16 @@ def test_what_is_said_as_before_is_not_published_again(workspace):
 def test_nobody_waits_for_a_file_that_is_being_written(workspace, described):
     described[0] = replace(FIRST, status=ConnectionStatus.PAUSED)
     with exclusive(workspace.path.with_suffix(".lock"), 0):
-        assert not workspace.warehouse.describe_connections()
+        assert not workspace.warehouse.describe()
 
-    assert workspace.warehouse.describe_connections()
+    assert workspace.warehouse.describe()
     workspace.warehouse.publish(min_interval_seconds=0)
     assert shown(workspace, "paused") == [(True,), (False,)]
 
 
 def test_a_sync_that_began_before_a_change_does_not_take_it_back(workspace, build, described):
     described[0] = replace(FIRST, name="Renamed", status=ConnectionStatus.PAUSED)
-    workspace.warehouse.describe_connections()
+    workspace.warehouse.describe()
     workspace.sync(build.run(build.ads({"spend": 2}), generation=2))
     workspace.warehouse.publish(min_interval_seconds=0)
 
@@ -95,7 +108,7 @@ def test_a_sync_that_began_before_a_change_does_not_take_it_back(workspace, buil
 
 
 def test_without_a_file_nothing_is_made(workspace):
-    workspace.warehouse.describe_connections()
+    workspace.warehouse.describe()
 
     assert workspace.files() in ([], ["w.lock"])
 
@@ -110,4 +123,39 @@ def test_a_file_of_before_has_the_status_once_it_is_published(workspace, build):
     assert unpublished == [(None, None), (None, None)]
     assert shown(workspace, "status, paused") == [("active", False), ("active", False)]
     with duckdb.connect(workspace.published, read_only=True) as copy:
-        assert copy.sql("SELECT max(version) FROM schema_version").fetchall() == [(20,)]
+        assert copy.sql("SELECT max(version) FROM schema_version").fetchall() == [(latest(),)]
+
+
+def budgets(workspace):
+    return [row["id"] for row in read(workspace.published, "SELECT id FROM raw.budgets ORDER BY id").to_pylist()]
+
+
+@pytest.mark.parametrize(
+    ("said_before", "said", "shown"),
+    [
+        ([], [OF_LABEL, OF_FIRST], ["b1", "b2"]),
+        ([OF_LABEL, OF_FIRST], [OF_FIRST], ["b2"]),
+        ([OF_LABEL], [replace(OF_LABEL, id="b4", amount=2)], ["b4"]),
+        ([], [OF_UNSYNCED, OF_FIRST], ["b2"]),
+    ],
+)
+def test_a_change_of_a_budget_is_published_without_a_sync(workspace, described, said_before, said, shown):
+    described.extend(said_before)
+    workspace.warehouse.describe()
+    workspace.warehouse.publish(min_interval_seconds=0)
+    described[3:] = said
+    workspace.warehouse.describe()
+
+    assert workspace.warehouse.publish(min_interval_seconds=0)
+    assert budgets(workspace) == shown
+    with exclusive(workspace.path.with_suffix(".lock"), 0):
+        assert workspace.warehouse.describe()  # and what is said as before is not written again
+    assert not workspace.warehouse.publish(min_interval_seconds=0)
+
+
+def test_of_an_erased_connection_no_budget_is_left_and_those_of_labels_stay(workspace, described):
+    described.extend([OF_LABEL, OF_FIRST])
+    workspace.warehouse.describe()
+    workspace.warehouse.erase("c1")
+
+    assert budgets(workspace) == ["b1"]

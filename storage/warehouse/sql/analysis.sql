@@ -180,6 +180,60 @@ LEFT JOIN account_day today ON today.connection_id = n.connection_id AND today.d
 LEFT JOIN account_day whole ON whole.connection_id = n.connection_id AND whole.date = n.date - 7
 LEFT JOIN then_so_far t ON t.connection_id = n.connection_id;
 
+-- How much of each budget that somebody set is spent: one row per budget and day of which any of its accounts was read. Days and months are
+-- the accounts' own; running says whether it is, or may be, the running day of any of them.
+CREATE OR REPLACE VIEW budget_day AS
+WITH budgets AS (
+    SELECT id, label, campaign_id, currency, period, amount * 0.000001::DECIMAL(7, 6) AS amount, connection_id FROM raw.budgets
+), newest AS (
+    SELECT connection_id, max(date) AS date
+    FROM raw.read_days
+    WHERE level = 'leaf'
+    GROUP BY connection_id
+), accounts AS (
+    -- An account with another currency than the budget's has nothing to do with it, whatever its labels.
+    SELECT b.id, b.campaign_id, c.id AS connection_id, c.name AS connection, n.date AS newest
+    FROM budgets b
+    JOIN raw.connections c ON c.currency = b.currency AND (c.id = b.connection_id OR list_contains(c.labels, b.label))
+    JOIN newest n ON n.connection_id = c.id
+), spending AS (
+    SELECT connection_id, '' AS campaign_id, date, spend FROM account_day
+    UNION ALL
+    SELECT connection_id, campaign_id, date, spend FROM campaign_day WHERE campaign_id IS NOT NULL
+), days AS (
+    SELECT a.id, r.date, coalesce(sum(s.spend), 0) AS spend, min(r.fresh_until) AS fresh_until
+    FROM accounts a
+    JOIN raw.read_days r ON r.connection_id = a.connection_id AND r.level = 'leaf'
+    LEFT JOIN spending s ON s.connection_id = a.connection_id AND s.campaign_id = a.campaign_id AND s.date = r.date
+    GROUP BY a.id, r.date
+), owners AS (
+    SELECT id, list(connection_id ORDER BY connection_id) AS connection_ids, min(connection) AS connection,
+        greatest(min(newest), max(newest) - 1) AS running_since -- zones are a day apart; an account that is read no more holds no day open
+    FROM accounts
+    GROUP BY id
+)
+SELECT
+    b.id AS budget_id,
+    CASE WHEN b.label <> '' THEN b.label WHEN b.campaign_id = '' THEN o.connection
+        ELSE concat_ws(', ', coalesce(k.name, b.campaign_id), o.connection) END AS name,
+    o.connection_ids,
+    nullif(b.label, '') AS label,
+    nullif(b.campaign_id, '') AS campaign_id,
+    b.currency,
+    b.period,
+    d.date,
+    d.date >= o.running_since AS running,
+    d.fresh_until,
+    d.spend,
+    if(b.period = 'daily', d.spend, sum(d.spend) OVER month_so_far)::DECIMAL(38, 6) AS spent,
+    b.amount,
+    (spent::DOUBLE / b.amount::DOUBLE) AS share
+FROM days d
+JOIN budgets b ON b.id = d.id
+JOIN owners o ON o.id = d.id
+LEFT JOIN known_entities k ON k.connection_id = b.connection_id AND k.level = 'campaign' AND k.external_id = b.campaign_id
+WINDOW month_so_far AS (PARTITION BY d.id, date_trunc('month', d.date) ORDER BY d.date);
+
 -- How much of a metric's final value is seen at which age of a day: one row per connection, metric and age, over settled days that were
 -- followed from the first day on. share is null where the final value is zero.
 CREATE OR REPLACE VIEW conversion_lag AS
