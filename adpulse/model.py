@@ -197,6 +197,8 @@ class Connection:
     """What counts as its conversions; None is the platform's default."""
     mapping_since: datetime | None = None
     """When the mapping was chosen (business time); None if nobody chose one."""
+    last_metrics_changed_at: datetime | None = None
+    """When a sync found a metric changed last; None before the first one."""
 
     @property
     def zone(self) -> ZoneInfo:

@@ -23,10 +23,10 @@ from adpulse.campaign_range import NO_CAMPAIGNS, WHOLE_ACCOUNT, CampaignRange
 from adpulse.frequency import SCHEDULED, Frequency, next_slot
 from adpulse.model import CHECKS, Connection, ConnectionStatus, Fetch, FetchKind, Heat, Lane, PageSizes, Parts, Provider
 from adpulse.planner.account import Account
-from adpulse.planner.change_check import ChangeCheck, CheckAnswer, after_check, check_calls, leaf_reads
+from adpulse.planner.change_check import ChangeCheck, CheckAnswer, after_check, calls_asked, check_calls, leaf_reads
 from adpulse.planner.plan import plan
 from adpulse.planner.restatement_check import DayCheck, Sizes, after_restatements, restated_reads
-from adpulse.planner.windows import FIRST_SYNC_DAYS, PartitionAges
+from adpulse.planner.windows import DAILY_DAYS, FIRST_SYNC_DAYS, PartitionAges
 from adpulse.platforms.registry import platform_of
 
 META, GOOGLE = Provider("meta"), Provider("google")
@@ -108,7 +108,7 @@ class Model:
         campaigns, seconds = round(self.ads * self.delivering / ADS_PER_CAMPAIGN), (at - BEGINNING) / timedelta(seconds=1)
         if self.steps:
             return dict.fromkeys(map(str, range(campaigns)), str(sum(1 for _ in self.changes(BEGINNING + WARM_UP, at))))
-        between = 30 / self.changing
+        between = 30 / self.changing if self.changing else math.inf
         return {str(number): str(math.floor(seconds / between + number / campaigns)) for number in range(campaigns)}
 
     def restated(self, at: datetime) -> dict[str, str]:
@@ -148,6 +148,8 @@ class Course:
     reads: list[Read] = field(default_factory=list)
     check: ChangeCheck | None = None
     restatements: dict[date, DayCheck] = field(default_factory=dict)
+    totals: dict[str, str] = field(default_factory=dict)
+    changed_at: datetime | None = None
 
     def __post_init__(self) -> None:
         """The first sync is complete, and its days were read at different times."""
@@ -156,6 +158,9 @@ class Course:
         for back in range(FIRST_SYNC_DAYS):
             for kind in (*platform_of(self.model.provider).metric_kinds, FetchKind.ACCOUNT):
                 self.days[kind, today - back * DAY] = self.now - (back % 20) * HOUR
+        for back in range(2, DAILY_DAYS + 1):
+            read_at = self.now - (back % 20) * HOUR
+            self.restatements[today - back * DAY] = DayCheck(fingerprints=self.model.restated(read_at), checked_at=read_at)
 
     def run(self, until: datetime) -> None:
         """Ticks at the grid, and goes on as soon as what had to wait may be read."""
@@ -211,7 +216,7 @@ class Course:
         """Make a check and the reads that it asks for; False if the ledger refuses one of the calls."""
         began, today = self.now, self.model.connection.today(self.now)
         answer = CheckAnswer(day=today, at=began, fingerprints=self.model.totals(began))
-        calls, covered = check_calls(account.costs), WHOLE_ACCOUNT
+        calls, covered = calls_asked(account.costs, answer, self.check), WHOLE_ACCOUNT
         if not self._read(check):
             return False
         is_decided = not any(fetch.kind is FetchKind.ADS and today in fetch.days for fetch in planned)
@@ -222,7 +227,8 @@ class Course:
             covered = reduce(CampaignRange.union, (fetch.campaigns for fetch in leaves), NO_CAMPAIGNS)
             if self.reads and self.reads[-1].began > began:  # all leaves: they show what changed before the check
                 self.reads.pop()
-            calls += sum(fetch.cost for fetch in leaves)
+            calls = check_calls(account.costs) + sum(fetch.cost for fetch in leaves)
+        self._note_change(began)
         self.check = after_check(account.costs, self.check, answer, covered, calls)
         if is_decided and self.check.checked_at == began:  # what is left shows with the next check
             self.reads.append(Read(began, self.now))
@@ -232,7 +238,7 @@ class Course:
         return self.calls[bisect_left(self.calls, self.now - HOUR, key=lambda call: call[0]) :]
 
     def _account(self, lane: Lane) -> Account:
-        connection = self.model.connection
+        connection = replace(self.model.connection, last_metrics_changed_at=self.changed_at)
         account = Account(connection=connection, parts=Parts.BOTH, on_demand=False, page_size=500, limit=LIMIT, lane=lane)
         return replace(account, check=self.check)
 
@@ -252,7 +258,13 @@ class Course:
             self.dateless[fetch.kind] = began
         if fetch.kind is FetchKind.ADS and fetch.heat is Heat.HOT and fetch.until == self.model.connection.today(began):
             self.reads.append(Read(began, self.now))
+            self._note_change(began)
         return True
+
+    def _note_change(self, at: datetime) -> None:
+        totals = self.model.totals(at)
+        if totals != self.totals:
+            self.totals, self.changed_at = totals, self.now
 
 
 class Waits(NamedTuple):
@@ -337,7 +349,8 @@ def models() -> list[Model]:
     changes = [changed for model in meta for changed in (model, replace(model, changing=0.3), replace(model, steps=True))]
     large = [Model(ads=10_000, delivering=0.2), Model(ads=20_000), Model(ads=50_000)]
     google = Model(ads=1_000, provider=GOOGLE)
-    return [*changes, *large, google, replace(google, steps=True), replace(google, asset_groups=10)]
+    still = [replace(model, changing=0.0) for model in (meta[0], google)]
+    return [*changes, *large, google, replace(google, steps=True), replace(google, asset_groups=10), *still]
 
 
 def every_model() -> list[Model]:

@@ -98,7 +98,7 @@ class Sweep:
             return
         self._paces_at = time.monotonic() + _PACE_SECONDS
         cadences = self._app.cadences(view.connection for view in self._app.connections.all())
-        self._app.staleness.pace({connection: cadence.interval if cadence.limited_by else None for connection, cadence in cadences.items()})
+        self._app.staleness.pace({connection: cadence.longest for connection, cadence in cadences.items()})
 
     def _renew_staleness(self) -> None:
         """Mark stale connections. Webhooks are notified of each, Prefect's automations with one event for all."""

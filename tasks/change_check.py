@@ -9,7 +9,7 @@ from datetime import date
 from adpulse.bootstrap import App
 from adpulse.fetch_result import FetchResult
 from adpulse.model import Connection, Fetch, FetchKind, Heat, Lease
-from adpulse.planner.change_check import ChangeCheck, after_check, before_reads, check_calls, leaf_reads
+from adpulse.planner.change_check import ChangeCheck, after_check, before_reads, calls_asked, check_calls, leaf_reads
 from adpulse.planner.costs import costs_of
 from storage.staging import Staging
 from tasks.campaign_requests import calls_left
@@ -60,7 +60,8 @@ def checked(app: App, lease: Lease, staged: Sequence[FetchResult]) -> ChangeChec
     (answer,), last = check_answers(checks[0]), app.change_checks.of(lease.connection.id)
     leaves = [one for one in staged if one.fetch.kind is FetchKind.ADS and one.fetch.heat is Heat.HOT and one.fetched_at >= answer.at]
     costs = costs_of(lease.connection, app.settings)
-    calls = check_calls(costs)
-    if not is_read_whole(app.staging.plan(lease.run_id), checks[0].fetch):
-        calls += sum(one.fetch.cost for one in leaves if one.fetch.days == (answer.day,))
+    if is_read_whole(app.staging.plan(lease.run_id), checks[0].fetch):
+        calls = calls_asked(costs, answer, last)
+    else:
+        calls = check_calls(costs) + sum(one.fetch.cost for one in leaves if one.fetch.days == (answer.day,))
     return after_check(costs, last, answer, covered(leaves, FetchKind.ADS, answer), calls)

@@ -267,7 +267,7 @@ def _continued(app: App, lease: Lease, now_leased: Lease, plan: Plan, now: datet
 def _close(app: App, lease: Lease, plan: Plan | None, error: AdpulseError | None, leg: Leg) -> None:
     now = app.clock.now()
     if error is None or isinstance(error, RateLimited):
-        leg = replace(leg, next_due_at=_next_due_at(app, lease, now, error.retry_after if error else None))
+        leg = replace(leg, next_due_at=_next_due_at(app, lease, leg, now, error.retry_after if error else None))
     if isinstance(error, RateLimited):
         _wait(app, lease, error, leg, now)
     elif error is not None:
@@ -289,8 +289,8 @@ def _finish(app: App, lease: Lease, leg: Leg) -> None:
         app.refusals.stop(connection, ConnectionStatus.DISABLED, disabled.message, rechecks=rechecks)
 
 
-def _next_due_at(app: App, lease: Lease, now: datetime, wait: float | None) -> datetime | None:
-    """When a tick could read something next, by the sizes and the ages that the leg has recorded, and ``wait`` seconds from now at least.
+def _next_due_at(app: App, lease: Lease, leg: Leg, now: datetime, wait: float | None) -> datetime | None:
+    """When a tick could read something next, by what the leg has recorded and found, and ``wait`` seconds from now at least.
 
     The planner does not know how full a shared limit is; a refusal does.
     """
@@ -298,6 +298,8 @@ def _next_due_at(app: App, lease: Lease, now: datetime, wait: float | None) -> d
     if connection.frequency.interval is None or connection.frequency.interval >= LONGEST_WAIT:
         return None  # the next slot, whatever can be read then
     account = app.account(app.runs.lease(lease.run_id, lease.generation))
+    if leg.changes:
+        account = replace(account, connection=replace(account.connection, last_metrics_changed_at=leg.changed_at))
     ages, calls = app.partitions.ages_to_plan_by(connection.id), app.ledger.calls(connection.ledger_key)
     return next_useful_slot(now, account, ages, calls, not_before=now + timedelta(seconds=wait or 0))
 

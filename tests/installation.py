@@ -19,7 +19,7 @@ from adpulse.bootstrap import app
 from adpulse.cli.history_proof import history_differences
 from adpulse.cli.proof import Proof, Reads
 from adpulse.cli.sandboxed import living_versions
-from adpulse.errors import AdpulseError, Usage
+from adpulse.errors import AdpulseError, UnknownConnection, Usage
 from adpulse.frequency import Frequency
 from adpulse.model import ON_DEMAND_LANES, ConnectionStatus, RunState
 from adpulse.platforms.registry import PLATFORMS
@@ -101,6 +101,13 @@ class Installation:
         self.engine.dispose()
         for cached in (settings.load, bootstrap.app, orchestrator.client, orchestrator._deployment_id):
             cached.cache_clear()
+
+    def connected(self, name):
+        """The account's connection, which an earlier test may have connected."""
+        try:
+            return self.app.connections.get(name).connection
+        except UnknownConnection:
+            return self.connect(name)
 
     def connect(self, name="Harbor Outdoor", frequency="manual", token="full"):
         """Connect an account of either platform, by its name."""

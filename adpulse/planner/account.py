@@ -6,11 +6,12 @@ from datetime import UTC, date, datetime, timedelta
 
 from adpulse.model import Connection, FetchKind, Heat, Lane, Parts
 from adpulse.planner.budget import WINDOW, Budget
-from adpulse.planner.change_check import ChangeCheck, can_be_checked, check_calls, is_dear
-from adpulse.planner.costs import cost_of_account, cost_of_days
+from adpulse.planner.change_check import REST, ChangeCheck, can_be_checked, check_calls, is_dear
+from adpulse.planner.costs import cost_of_account, cost_of_days, cost_of_yesterday
 from adpulse.planner.day_parts import MOST_CALLS, DayParts, draw
 from adpulse.planner.demand import Demand, Rhythm, demand
-from adpulse.planner.hour import Hour
+from adpulse.planner.hot_days import Yesterday
+from adpulse.planner.hour import QUIET, Hour
 from adpulse.planner.restatement_check import least_calls, longest_check, most_calls, restatements_can_be_checked
 from adpulse.planner.shares import Share
 from adpulse.planner.windows import FIRST_SYNC_DAYS, HOUR, SLACK, PartitionAges
@@ -29,11 +30,11 @@ _TOTALS_FIT = 8
 _SMALLEST_PART = 10
 """Calls that a part of an older day may take at least: of smaller ones a day would have very many."""
 
-_REST = timedelta(minutes=15)
-"""For how long an account is read without checks after one that took more than it saved: Meta refreshes its numbers about as often."""
+_REST_READS = 3
+"""For how many reads of today it is read so at least: two checks precede them that did not pay."""
 
-_QUIET = timedelta(minutes=1)
-"""How much later the next check comes while no change is expected: the calls that it saves are there when everything changes at once."""
+_STILL = timedelta(minutes=30)
+"""An account whose numbers have not changed for so long is at rest: Meta refreshes them every 12 to 18 minutes while it delivers."""
 
 _EPOCH = datetime(2020, 1, 1, tzinfo=UTC)
 _INSTANT = timedelta(milliseconds=1)
@@ -72,6 +73,8 @@ class Account:
     sharing: int = 1
     first_sync: bool = False
     walk_due: bool = False
+    yesterday_due: bool | None = None
+    days_are_checked: bool = True
     share: Share | None = None
     spent: Spent = Spent()
     resting: frozenset[FetchKind] = frozenset()
@@ -119,7 +122,9 @@ class Account:
             limit=self.part,
             first_sync=self.first_sync,
             walk_due=self.walk_due,
+            yesterday_due=self.yesterday_due,
             burst=self.burst,
+            checks_restatements=self.days_are_checked and self.may_read(FetchKind.RESTATEMENTS),
         )
 
     @property
@@ -180,6 +185,13 @@ class Account:
         return is_wanted and not (self.first_sync and is_dear(self.costs))
 
     @property
+    def yesterdays(self) -> Yesterday:
+        """How its leaves of yesterday are read; of many calls both days together would wait for twice as many, and today with them."""
+        if self.on_demand or cost_of_yesterday(self.costs) == 0:
+            return Yesterday.WITH_TODAY
+        return Yesterday.ALONE if can_be_checked(self.costs) and not is_dear(self.costs) else Yesterday.BESIDE_TODAY
+
+    @property
     def checks_restatements(self) -> bool:
         """Whether older days are checked for restatements instead of being read whole daily."""
         can_be = restatements_can_be_checked(self.costs, self.piece)
@@ -207,9 +219,9 @@ class Account:
         return not is_known or ages.stale(FetchKind.ADS, now, age, today) or self.rested_from_checks(now)
 
     def rests_from_checks(self, now: datetime) -> bool:
-        """Whether all of today is read without a check for a while, as the last one cost more than it saved."""
-        check = self.check
-        return self._did_not_pay and check is not None and check.checked_at is not None and now - check.checked_at < _REST
+        """Whether all of today is read without a check for a while, as the last ones cost more than they saved."""
+        check, rest = self.check, max(REST, _REST_READS * self.hour.pace)
+        return self._did_not_pay and check is not None and check.checked_at is not None and now - check.checked_at < rest
 
     def rested_from_checks(self, now: datetime) -> bool:
         """Whether checks begin anew after such a while."""
@@ -217,7 +229,8 @@ class Account:
 
     @property
     def _did_not_pay(self) -> bool:
-        return is_dear(self.costs) and self.check is not None and self.check.calls > self.costs.usual(FetchKind.ADS, 1)
+        check = self.check
+        return check is not None and check.in_a_row > 1 and check.calls > self.costs.usual(FetchKind.ADS, 1)
 
     @property
     def check_cost(self) -> int:
@@ -228,16 +241,20 @@ class Account:
         return check + min(max(self.check.left or self.check.calls - check, 1), whole)
 
     def pace(self, now: datetime) -> timedelta:
-        """Least time between two reads of today."""
+        """Least time between two reads of today; a minute more while no change is expected."""
         if self.check is None or not self.is_checked or self._did_not_pay:
-            return self.hour.pace
+            return self.hour.pace + (QUIET if self._is_still(now) else timedelta(0))
         check = check_calls(self.costs)
         if self.check.left:
             return self.hour.pace_after(check + self.check.left)
         pace = self.hour.pace_after(self.check.calls)
-        if is_dear(self.costs) or self.check.expects_change(now):
-            return pace
-        return max(pace, self.hour.pace_after(check) + _QUIET)
+        expects_change = self.check.expects_change(now) and not self._is_still(now)
+        return pace if expects_change else max(pace, self.hour.pace_after(check) + QUIET)
+
+    def _is_still(self, now: datetime) -> bool:
+        """Whether its numbers have not changed for so long that it is at rest."""
+        changed_at = self.connection.last_metrics_changed_at
+        return changed_at is not None and now - changed_at > _STILL
 
     @property
     def rhythm(self) -> Rhythm | None:

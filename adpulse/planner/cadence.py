@@ -8,7 +8,7 @@ from adpulse.frequency import Frequency, format_duration
 from adpulse.model import FetchKind
 from adpulse.planner.change_check import can_be_checked, check_calls, is_dear
 from adpulse.planner.demand import Rhythm, demand
-from adpulse.planner.hour import Hour
+from adpulse.planner.hour import QUIET, Hour
 from adpulse.planner.shares import Share
 from adpulse.platforms.base import Costs
 
@@ -18,7 +18,8 @@ class Cadence:
     """How often today is read (None: only on demand), the calls that takes, and what limits it if that is less often than chosen.
 
     ``interval`` is that of reads of all of today. ``of_changes`` is how often what changed is read while it is few campaigns; None where
-    that is no oftener, or reads do not begin with a check of what changed.
+    that is no oftener, or reads do not begin with a check of what changed. ``at_rest`` is how often it is read while nothing changes: no
+    oftener than ``interval``.
     """
 
     chosen: timedelta | None
@@ -26,6 +27,12 @@ class Cadence:
     limited_by: str | None
     calls_per_hour: float
     of_changes: timedelta | None = None
+    at_rest: timedelta | None = None
+
+    @property
+    def longest(self) -> timedelta | None:
+        """The longest time between two reads that is no fault, where it is longer than chosen."""
+        return self.at_rest if self.at_rest and self.chosen and self.at_rest > self.chosen else None
 
     @property
     def reason(self) -> str | None:
@@ -53,7 +60,10 @@ def cadence(frequency: Frequency, costs: Costs, limit: int, share: Share | None)
     slower = limited_by if interval > chosen else None
     few = max(rhythm.interval, hour.pace_after(check + 1))
     of_changes = few if is_checked and few < interval else None
-    return Cadence(chosen=chosen, interval=interval, limited_by=slower, calls_per_hour=calls_per_day / 24, of_changes=of_changes)
+    at_rest = max(interval, (hour.pace_after(check) if is_checked else hour.pace) + QUIET)
+    return Cadence(
+        chosen=chosen, interval=interval, limited_by=slower, calls_per_hour=calls_per_day / 24, of_changes=of_changes, at_rest=at_rest
+    )
 
 
 def _shared(share: Share) -> str:

@@ -32,6 +32,10 @@ _EARLIER, _LATER = 0.75, 1.5
 """The next change is expected from this part of the shortest time between two changes on, until this multiple of the longest."""
 
 
+REST = timedelta(minutes=15)
+"""For how long an account is read without checks, at least, where these save nothing: Meta refreshes its numbers about as often."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChangeCheck:
     """What the checks of a day have shown, as far as the leaves that they asked for are stored.
@@ -41,6 +45,7 @@ class ChangeCheck:
     ``checked_at``: the last check of which everything that had changed is stored (business time); None if there was none yet.
     ``left``: the calls for leaves that the last check asked for and that did not fit; 0 where it went on with what another had left.
     ``changes``: the last checks that found a change, oldest first, those of earlier days too; not those that went on.
+    ``in_a_row``: how many checks, each soon after the one before, have found a change up to the last one.
     """
 
     day: date
@@ -49,6 +54,7 @@ class ChangeCheck:
     checked_at: datetime | None = None
     left: int = 0
     changes: tuple[datetime, ...] = ()
+    in_a_row: int = 0
 
     def expects_change(self, now: datetime) -> bool:
         """Whether the platform, by the times between the last changes, may have new numbers now; it may where these are unknown.
@@ -125,6 +131,17 @@ def leaf_reads(costs: Costs, answer: CheckAnswer, last: ChangeCheck | None, room
     return tuple(fitting or reads[:1])
 
 
+def calls_asked(costs: Costs, answer: CheckAnswer, last: ChangeCheck | None) -> int:
+    """Calls of a check with which all of today is read anyway, and of that read where the check asks for it, too.
+
+    Then the next check waits for as long as after any read of everything. Of the first check of a day they are those of the last one.
+    """
+    if last is not None and not known_of(last, answer.day):
+        return last.calls
+    asked = leaf_reads(costs, answer, last, costs.usual(FetchKind.ADS, 1)) if last is not None else ()
+    return check_calls(costs) + sum(fetch.cost for fetch in asked if fetch.campaigns.is_whole)
+
+
 def _reads_of(campaigns: Sequence[str], costs: Costs, answer: CheckAnswer, last: ChangeCheck | None) -> list[Fetch]:
     """Reads of these campaigns' leaves, by id."""
     pages, among = costs.usual(FetchKind.ADS, 1), _among(answer, last)
@@ -175,6 +192,7 @@ def after_check(costs: Costs, last: ChangeCheck | None, answer: CheckAnswer, cov
         checked_at=before if missed else answer.at,
         left=0 if carried else min(sum(fetch.cost for fetch in _reads_of(missed, costs, answer, last)), pages),
         changes=_changes(last, answer),
+        in_a_row=_in_a_row(last, answer),
     )
 
 
@@ -185,3 +203,17 @@ def _changes(last: ChangeCheck | None, answer: CheckAnswer) -> tuple[datetime, .
     if last.left or not known_of(last, answer.day) or not answer.changed_since(last):
         return last.changes
     return (*last.changes, answer.at)[-_CHANGES_KEPT:]
+
+
+def _in_a_row(last: ChangeCheck | None, answer: CheckAnswer) -> int:
+    """How many checks have found a change since one found none, or came late.
+
+    One that goes on with what the last one left is the same, and so is the first one of a day: there is nothing to compare it with.
+    """
+    if last is not None and not known_of(last, answer.day):
+        return last.in_a_row
+    if last is None or not answer.changed_since(last):
+        return 0
+    if last.checked_at is None or answer.at - last.checked_at >= REST:
+        return 1
+    return last.in_a_row if last.left else last.in_a_row + 1

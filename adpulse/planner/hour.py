@@ -7,12 +7,16 @@ from datetime import timedelta
 from adpulse.frequency import Frequency
 from adpulse.model import FetchKind
 from adpulse.planner.budget import WINDOW
-from adpulse.planner.costs import cost_of_days, cost_of_totals, cost_of_yesterday
+from adpulse.planner.costs import cost_of_account, cost_of_days, cost_of_totals, cost_of_yesterday
+from adpulse.planner.restatement_check import least_calls, restatements_can_be_checked
 from adpulse.planner.windows import CATEGORIES_AGE, HOUR, SLACK, YESTERDAY_AGE
 from adpulse.platforms.base import CALLS_PER_LEG, CallLimit, Costs
 
 HOT_SHARE = 150
 """Most calls of 180 an hour that reads of today may take, so that everything else always gets some; of a larger hour the same part."""
+
+QUIET = timedelta(minutes=1)
+"""How much later today is read while no change is expected: the calls that it saves are there when everything changes at once."""
 
 _LOOKUPS_FIT = 5
 """How many lookups an hour must hold before room is kept for one."""
@@ -24,7 +28,8 @@ class Hour:
 
     ``burst`` is the limit of a shorter time, where there is one. Of it today has the same part as of the hour, or one read.
     While days of the first sync are missing, today has half of it: a large account would have no history for days. While the full walk
-    is due (``walk_due``), today leaves room for it, down to half of the hour.
+    is due (``walk_due``), today leaves room for it, down to half of the hour. ``checks_restatements``: older days may be checked for
+    restatements, where that saves calls.
     """
 
     frequency: Frequency
@@ -33,6 +38,8 @@ class Hour:
     first_sync: bool = False
     walk_due: bool = False
     burst: CallLimit | None = None
+    checks_restatements: bool = True
+    yesterday_due: bool | None = None
 
     @property
     def pace(self) -> timedelta:
@@ -47,47 +54,68 @@ class Hour:
     def pace_after(self, calls: int) -> timedelta:
         """Least time until the next check for changes, after a check and reads that took so many calls.
 
-        Room is kept for the hourly read of all of today, unless the last read was one. It is no less than that in spite of the slack.
+        Room is kept for the hourly read of all of today and for one more, for when everything changes at once; unless the last read was
+        one. It is no less than that in spite of the slack.
         """
         available = max(self._most_hot - self._beside, 1)
-        kept = 0 if calls >= self._today else min(self._today, available // 2)
+        kept = 0 if calls >= self._today else min(2 * self._today, available // 2)
         return WINDOW * calls / max(available - kept, 1) / SLACK
 
     @property
     def hot(self) -> int:
         """Calls that are kept for reads of today; none for connections that are only read on demand."""
-        interval = self.frequency.interval
-        if interval is None:
-            return 0
-        reads = -(-WINDOW // interval) if interval < WINDOW else 1
-        return min(reads * self._today + self._beside, self._most_hot)
+        return self._hot(self._most_hot)
 
     @property
     def piece(self) -> int:
         """Most calls of a piece of older days: it fits beside what the hour needs anyway, or it would wait for ever."""
-        most = CALLS_PER_LEG if self.burst is None else min(CALLS_PER_LEG, self.burst.calls - self.hot_burst)
-        return min(most, self.limit // 4, self.limit - self.hot - self.costs.changed_walk)
+        return self._piece(self.hot)
 
     @property
     def hot_burst(self) -> int:
         """Calls of ``burst`` that are kept for reads of today; some are always left to others."""
-        if self.burst is None or not self.hot:
+        return self._hot_burst(self.hot)
+
+    def _hot(self, most: int) -> int:
+        interval = self.frequency.interval
+        if interval is None:
             return 0
-        rate = math.ceil(self.hot * (self.burst.window / WINDOW))
+        reads = -(-WINDOW // interval) if interval < WINDOW else 1
+        return min(reads * self._today + self._beside, most)
+
+    def _piece(self, hot: int) -> int:
+        most = CALLS_PER_LEG if self.burst is None else min(CALLS_PER_LEG, self.burst.calls - self._hot_burst(hot))
+        return min(most, self.limit // 4, self.limit - hot - self.costs.changed_walk)
+
+    def _hot_burst(self, hot: int) -> int:
+        if self.burst is None or not hot:
+            return 0
+        rate = math.ceil(hot * (self.burst.window / WINDOW))
         return min(max(rate, self._today), self.burst.calls * HOT_SHARE // 180)
 
     @property
     def _most_hot(self) -> int:
-        """Most calls for today: changed entities, a whole day, a lookup or another day, and a full walk when it is due fit beside them.
+        """Most calls for today: changed entities, what :attr:`_others` says, and a full walk when it is due fit beside them."""
+        return self._beside_others(self._others)
 
-        With one day an hour the days that are read again daily would take more than a day.
-        """
+    def _beside_others(self, others: int) -> int:
         available, half = self.limit - self.costs.changed_walk, self.limit // 2
         share = half if self.first_sync else max(HOT_SHARE, self.limit * HOT_SHARE // 180)
         beside_walk = max(available - self.costs.full_walk, half) if self.walk_due else available
-        day = min(cost_of_days(self.costs, 1), CALLS_PER_LEG)
-        others = day + max(day, self._lookup)
         return max(0, min(share, available - others, beside_walk))
+
+    @property
+    def _others(self) -> int:
+        """Calls an hour that older days and lookups keep: of a day with its check or a lookup, where most of older days is checked.
+
+        Elsewhere of a day, and of another one or a lookup: with one day an hour the days that are read daily would take more than a day.
+        """
+        checked = max(least_calls(self.costs) + cost_of_account(self.costs, 1), self._lookup)
+        piece = self._piece(self._hot(self._beside_others(checked)))
+        if self.checks_restatements and restatements_can_be_checked(self.costs, piece):
+            return checked
+        day = min(cost_of_days(self.costs, 1), CALLS_PER_LEG)
+        return day + max(day, self._lookup)
 
     @property
     def _lookup(self) -> int:
@@ -102,5 +130,6 @@ class Hour:
     def _beside(self) -> int:
         """Calls an hour beside today's leaves: yesterday's, campaign totals, and the split of conversions where it is read separately."""
         splits = HOUR / (CATEGORIES_AGE * SLACK) * self.costs.usual(FetchKind.CATEGORIES, 2)
-        yesterday = cost_of_yesterday(self.costs) * (HOUR / YESTERDAY_AGE)
+        hourly = HOUR / YESTERDAY_AGE if self.yesterday_due is None else float(self.yesterday_due)
+        yesterday = cost_of_yesterday(self.costs) * hourly
         return round(splits + (yesterday + cost_of_totals(self.costs, 2)) / SLACK)

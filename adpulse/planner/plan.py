@@ -16,16 +16,17 @@ from adpulse.holes import HoleKey
 from adpulse.model import Fetch, FetchKind, Heat, Lane, Parts
 from adpulse.planner.account import Account
 from adpulse.planner.change_check import check_calls
-from adpulse.planner.costs import cost_of_account, cost_of_yesterday
 from adpulse.planner.day_parts import MOST_CALLS, DayParts, PartsByDay
-from adpulse.planner.history import HISTORY_LEG, Unread, is_unread, longest, unread
+from adpulse.planner.fetches import fetch_of, unread_parts, with_account
+from adpulse.planner.history import HISTORY_LEG, Unread, longest, unread
+from adpulse.planner.hot_days import Yesterday, hot_reads, is_yesterday_due
+from adpulse.planner.restatement_check import MOST_DAYS
 from adpulse.planner.room import Room
 from adpulse.planner.windows import (
     DAILY_DAYS,
     DAY,
     FIRST_SYNC_DAYS,
     HOUR,
-    RECENT_AGE,
     SLACK,
     PartitionAges,
     Span,
@@ -33,12 +34,10 @@ from adpulse.planner.windows import (
     cold_spans,
     days_without_account,
     due_holes,
-    hot_reads,
     missing_days,
     recent_days,
     recently_restated_days,
     refused_spans,
-    requested_spans,
     restated_days,
     spans,
 )
@@ -79,7 +78,9 @@ def plan(now: datetime, account: Account, ages: PartitionAges, calls: tuple[tupl
     ages = ages.as_of(now)
     missing = missing_days(now, account.connection, ages)
     walk_due = ages.stale(FetchKind.ENTITIES_FULL, now, DAY * account.stretch) and account.may_read(FetchKind.ENTITIES_FULL)
-    account = replace(account, first_sync=bool(missing), walk_due=walk_due)
+    yesterday_due = is_yesterday_due(now + HOUR, account.connection, ages)
+    checked = len(ages.restatements_checked) >= MOST_DAYS
+    account = replace(account, first_sync=bool(missing), walk_due=walk_due, yesterday_due=yesterday_due, days_are_checked=checked)
     ages = ages if account.checks_restatements else replace(ages, restatements_checked={})
     room = Room.of(account, calls)
     account = replace(account, whole_fits=_whole_fits(now, account, ages, room))
@@ -123,18 +124,19 @@ def plan(now: datetime, account: Account, ages: PartitionAges, calls: tuple[tupl
 
 
 def _whole_fits(now: datetime, account: Account, ages: PartitionAges, room: Room) -> bool:
-    """Whether a read of all of today fits now, with a check before it and yesterday where it is due; without checks nobody asks."""
+    """Whether a read of all of today fits now, with a check before it and what is read with it; without checks nobody asks."""
     if not account.is_checked:
         return True
-    days = _hot_reads(now, account, ages).get(FetchKind.ADS) or [account.connection.today(now)]
-    whole = _fetch(account, FetchKind.ADS, Heat.HOT, Span(since=min(days), until=max(days)))
+    due = _hot_reads(now, account, ages)
+    _yesterday_alone(now, account, due)
+    days = due.get(FetchKind.ADS) or [account.connection.today(now)]
+    whole = fetch_of(account, FetchKind.ADS, Heat.HOT, Span(since=min(days), until=max(days)))
     return room.waits(now, (replace(whole, cost=whole.cost + check_calls(account.costs)),)) is None
 
 
 def _hot_reads(now: datetime, account: Account, ages: PartitionAges) -> dict[FetchKind, list[date]]:
     """Which days of today and yesterday are due, by what is to be read of them."""
-    beside = cost_of_yesterday(account.costs) > 0
-    return hot_reads(now, account.connection, ages, account.hot_age(now), on_demand=account.on_demand, beside=beside)
+    return hot_reads(now, account.connection, ages, account.hot_age(now), account.yesterdays, on_demand=account.on_demand)
 
 
 def _history_beside(
@@ -178,7 +180,7 @@ def _unread(now: datetime, account: Account, ages: PartitionAges) -> Unread:
 def _history(now: datetime, account: Account, ages: PartitionAges, days: "_Days", left: Unread) -> Iterator[tuple[Fetch, ...]]:
     """The reads of the history, newest first: first of all of it the totals that are missing, then everything about each day."""
     for span in spans(left.totals, longest(account, (FetchKind.CAMPAIGNS,), HISTORY_LEG)):
-        yield tuple(_with_account(now, account, ages, [_fetch(account, FetchKind.CAMPAIGNS, Heat.HISTORY, span)]))
+        yield tuple(with_account(now, account, ages, [fetch_of(account, FetchKind.CAMPAIGNS, Heat.HISTORY, span)]))
     if not left.totals:
         kinds = platform_of(account.connection.provider).metric_kinds
         yield from _older(now, account, ages, days, spans(left.days, longest(account, kinds, HISTORY_LEG)), Heat.HISTORY)
@@ -240,7 +242,7 @@ def _due(now: datetime, account: Account, ages: PartitionAges, missing: list[dat
     yield from _restatements(account, restated_days(now, account.connection, ages, account.stretch))
     yield from older(cold_spans(now, account.connection, ages, account.longest, account.stretch), Heat.COLD)
     for kind, span in refused_spans(now, account.connection, ages, account.longest):
-        yield (_fetch(account, kind, Heat.COLD, span),)
+        yield (fetch_of(account, kind, Heat.COLD, span),)
     yield from older(spans(missing, account.longest), Heat.BACKFILL)
 
 
@@ -269,7 +271,7 @@ def _holes(now: datetime, account: Account, ages: PartitionAges, days: "_Days", 
             yield from days.pieces(day, Heat.COLD, account.most_calls)
         else:
             fetch = Fetch(kind=kind, heat=Heat.COLD, cost=HOLE_CALLS, since=day, until=day)
-            yield tuple(_with_account(now, account, ages, [fetch]))
+            yield tuple(with_account(now, account, ages, [fetch]))
 
 
 def _entities(now: datetime, account: Account, ages: PartitionAges) -> Iterator[tuple[Fetch, ...]]:
@@ -296,17 +298,27 @@ def _hot(now: datetime, account: Account, ages: PartitionAges, days: _Days) -> I
     if in_parts:
         due[FetchKind.ADS] = [day for day in due[FetchKind.ADS] if day not in in_parts]
     check = _check(now, account, ages, due)
-    fetches = [_fetch(account, kind, Heat.HOT, span) for kind, days in due.items() for span in spans(days, 2)]
+    yesterday = _yesterday_alone(now, account, due)
+    fetches = [fetch_of(account, kind, Heat.HOT, span) for kind, days in due.items() for span in spans(days, 2)] + yesterday
     if platform_of(account.connection.provider).reads_days_whole:
-        yield from (tuple(_with_account(now, account, ages, fetches)),) if fetches else ()
+        yield from (tuple(with_account(now, account, ages, fetches)),) if fetches else ()
     else:
         pieces = [[fetch] for fetch in fetches]
         is_whole = check is not None and any(fetch.kind is FetchKind.ADS and check.until in fetch.days for fetch in fetches)
         if check:
             pieces = [[check, *pieces[0]], *pieces[1:]] if is_whole else [[check], *pieces]
-        yield from (tuple(_with_account(now, account, ages, piece)) for piece in pieces)
+        yield from (tuple(with_account(now, account, ages, piece)) for piece in pieces)
     for day in in_parts:
         yield from days.pieces(day, Heat.HOT, MOST_CALLS)
+
+
+def _yesterday_alone(now: datetime, account: Account, due: dict[FetchKind, list[date]]) -> list[Fetch]:
+    """Yesterday's leaves where they are a read of their own, which is not ``due`` with today's any more."""
+    today, leaves = account.connection.today(now), due.get(FetchKind.ADS, [])
+    if account.yesterdays is not Yesterday.ALONE or not {today, today - DAY} <= {*leaves}:
+        return []
+    due[FetchKind.ADS] = [day for day in leaves if day != today - DAY]
+    return [fetch_of(account, FetchKind.ADS, Heat.HOT, Span(since=today - DAY, until=today - DAY))]
 
 
 def _check(now: datetime, account: Account, ages: PartitionAges, due: dict[FetchKind, list[date]]) -> Fetch | None:
@@ -342,8 +354,8 @@ def _older(
             yield from days.pieces(day, heat, account.most_calls)
         if in_parts:
             continue  # its other days, if it has any, are due again when these are read
-        fetches = [_fetch(account, kind, heat, part) for kind in kinds for part in _parts(now, account, ages, span, kind, heat)]
-        whole = tuple(_with_account(now, account, ages, fetches))
+        fetches = [fetch_of(account, kind, heat, part) for kind in kinds for part in unread_parts(now, account, ages, span, kind, heat)]
+        whole = tuple(with_account(now, account, ages, fetches))
         with_check = (*_check_before(now, account, heat, span), *whole)
         choice = (pieces for pieces in (with_check, whole) if sum(fetch.cost for fetch in pieces) <= account.piece)
         yield next(choice, tuple(fetches))
@@ -352,8 +364,8 @@ def _older(
 def _check_before(now: datetime, account: Account, heat: Heat, span: Span) -> Iterator[Fetch]:
     """The check with which a read of whole older days begins, so that there is something to compare the next one with."""
     since = max(span.since, account.connection.today(now) - DAY * DAILY_DAYS)
-    if heat is Heat.COLD and account.checks_restatements and since <= span.until:
-        yield replace(_fetch(account, FetchKind.CAMPAIGNS, heat, Span(since=since, until=span.until)), kind=FetchKind.RESTATEMENTS)
+    if heat in (Heat.COLD, Heat.BACKFILL) and account.checks_restatements and since <= span.until:
+        yield replace(fetch_of(account, FetchKind.CAMPAIGNS, heat, Span(since=since, until=span.until)), kind=FetchKind.RESTATEMENTS)
 
 
 def _account_totals(now: datetime, account: Account, ages: PartitionAges) -> Iterator[tuple[Fetch, ...]]:
@@ -361,40 +373,4 @@ def _account_totals(now: datetime, account: Account, ages: PartitionAges) -> Ite
     if platform_of(account.connection.provider).account_totals_age is None or not account.may_read(FetchKind.ACCOUNT):
         return
     for span in spans(days_without_account(now, account.connection, ages), account.longest):
-        yield tuple(_with_account(now, account, ages, [_fetch(account, FetchKind.CAMPAIGNS, Heat.COLD, span)]))
-
-
-def _with_account(now: datetime, account: Account, ages: PartitionAges, fetches: Iterable[Fetch]) -> Iterator[Fetch]:
-    """The reads, each of campaigns' totals followed by the account's totals of the same days, where these are due.
-
-    What the account has beyond its campaigns can only be told from two reads of one time.
-    """
-    oldest = platform_of(account.connection.provider).account_totals_age
-    for fetch in fetches:
-        yield fetch
-        if fetch.kind is not FetchKind.CAMPAIGNS or oldest is None or not account.may_read(FetchKind.ACCOUNT):
-            continue
-        if any(ages.stale(FetchKind.ACCOUNT, now, oldest * account.stretch, day) for day in fetch.days):
-            cost = cost_of_account(account.costs, len(fetch.days))
-            yield Fetch(kind=FetchKind.ACCOUNT, heat=fetch.heat, cost=cost, since=fetch.since, until=fetch.until)
-
-
-def _parts(now: datetime, account: Account, ages: PartitionAges, span: Span, kind: FetchKind, heat: Heat) -> list[Span]:
-    """The days of a piece that are requested by one kind of read; where days are read whole, a range costs no more than a day.
-
-    Of missing days every read that is hours old is made again, so that all are of about one time.
-    """
-    if platform_of(account.connection.provider).reads_days_whole:
-        return [span]
-    parts = requested_spans(kind, span, ages)
-    if heat is Heat.HISTORY:
-        unread_days = (day for part in parts for day in part.dates if is_unread(account.connection, ages, kind, day))
-        return spans(unread_days, span.days)
-    if heat is not Heat.BACKFILL:
-        return parts
-    return [due for part in parts for due in spans((day for day in part.dates if ages.stale(kind, now, RECENT_AGE, day)), part.days)]
-
-
-def _fetch(account: Account, kind: FetchKind, heat: Heat, span: Span) -> Fetch:
-    calls = account.costs.usual if heat is Heat.HOT else account.costs.read
-    return Fetch(kind=kind, heat=heat, cost=calls(kind, span.days), since=span.since, until=span.until)
+        yield tuple(with_account(now, account, ages, [fetch_of(account, FetchKind.CAMPAIGNS, Heat.COLD, span)]))

@@ -25,6 +25,10 @@ _DEAR = 4
 """A check that costs at least this part of a whole read does not pay: some campaigns of most days are restated."""
 
 
+MOST_DAYS = (DAILY_DAYS - 1) * 3 // 4
+"""Of so many older days checks must show what was restated before today has the calls of the others."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DayCheck:
     """What the checks of an older day have shown, as far as the leaves that they asked for are stored.

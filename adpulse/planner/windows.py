@@ -40,7 +40,6 @@ YESTERDAY_AGE = timedelta(hours=3)
 CLOCK_SLACK = timedelta(minutes=5)
 """A stored instant further in the future than this was written before the clock was set back."""
 
-_AFTER_MIDNIGHT = timedelta(hours=3)
 SLACK = 0.95
 
 
@@ -144,70 +143,6 @@ class Span:
     def dates(self) -> tuple[date, ...]:
         """Each of them, oldest first."""
         return days_between(self.since, self.until)
-
-
-def hot_days(now: datetime, connection: Connection, ages: PartitionAges, hot_age: timedelta, *, beside: bool) -> list[date]:
-    """Which of today and yesterday are due at ad level.
-
-    ``hot_age`` is how old today's numbers may be. Until three hours after local midnight the platform is still completing yesterday: it is
-    as hot as today then, and read hourly later. Where it takes calls ``beside`` those of today, it is read hourly, and every
-    three hours later.
-    """
-    today = connection.today(now)
-    yesterday, known_at = today - DAY, ages.known_at(FetchKind.ADS, today)
-    if known_at is not None and now - known_at < hot_age * SLACK:
-        # Never read at all, though today was: the account's time zone changed.
-        return [] if (FetchKind.ADS, yesterday) in ages.days else [yesterday]
-    midnight = datetime.combine(today, time(), connection.zone)
-    at_night, later = (HOUR, YESTERDAY_AGE) if beside else (min(hot_age, HOUR), HOUR)
-    yesterday_age = at_night if now - midnight < _AFTER_MIDNIGHT else later
-    stale = ages.stale(FetchKind.ADS, now, yesterday_age, yesterday)
-    return [today, yesterday] if stale else [today]
-
-
-def hot_total_days(now: datetime, connection: Connection, ages: PartitionAges, max_age: timedelta) -> list[date]:
-    """Which of today and yesterday are due for campaign totals."""
-    today = connection.today(now)
-    return [day for day in (today, today - DAY) if ages.stale(FetchKind.CAMPAIGNS, now, max_age, day)]
-
-
-def _requestable(due: dict[FetchKind, list[date]], now: datetime, ages: PartitionAges) -> dict[FetchKind, list[date]]:
-    """The days that are due, without holes that wait for their next try.
-
-    Nor are totals requested of a day whose leaves wait: the remainder would count the leaves that come later.
-    """
-
-    def waits(kind: FetchKind, day: date) -> bool:
-        of_leaves = kind is FetchKind.CAMPAIGNS and ages.holes.get((FetchKind.ADS, day), now) > now
-        return of_leaves or ages.holes.get((kind, day), now) > now
-
-    return {kind: [day for day in days if not waits(kind, day)] for kind, days in due.items()}
-
-
-def hot_reads(
-    now: datetime, connection: Connection, ages: PartitionAges, hot_age: timedelta, *, on_demand: bool, beside: bool = False
-) -> dict[FetchKind, list[date]]:
-    """Which days of today and yesterday are due, by what is to be read of them. ``on_demand``: nothing may be old.
-
-    ``beside``: the leaves of yesterday take calls beside those of today.
-
-    Where days are read whole, totals come only with the leaves and the split of conversions of the same days, so that the
-    remainder is of one time; and both days together, as one costs no less. There a day that has just begun is no reason to read
-    oftener.
-    """
-    leaves = hot_days(now, connection, ages, hot_age, beside=beside and not on_demand)
-    totals = hot_total_days(now, connection, ages, timedelta(0) if on_demand else HOUR)
-    if not platform_of(connection.provider).reads_days_whole:
-        return _requestable({FetchKind.ADS: leaves, FetchKind.CAMPAIGNS: totals}, now, ages)
-    today = connection.today(now)
-    if (FetchKind.ADS, today) not in ages.days and not ages.stale(FetchKind.ADS, now, hot_age, today - DAY):
-        return {}
-    leaves = [today, today - DAY] if leaves and totals else leaves
-    totals = leaves if totals else []
-    oldest = timedelta(0) if on_demand else CATEGORIES_AGE
-    split = [day for day in leaves if day in totals or ages.stale(FetchKind.CATEGORIES, now, oldest, day)]
-    due = {FetchKind.ADS: leaves, FetchKind.CATEGORIES: split, FetchKind.CAMPAIGNS: totals}
-    return _requestable({kind: due[kind] for kind in platform_of(connection.provider).metric_kinds}, now, ages)
 
 
 def cold_days(now: datetime, connection: Connection, ages: PartitionAges, stretch: float = 1.0) -> list[date]:

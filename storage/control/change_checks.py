@@ -28,6 +28,7 @@ class ChangeCheckRow(Base):
     left_calls: Mapped[int] = mapped_column(server_default="0")
     changes: Mapped[str] = mapped_column(Text, server_default="[]")
     """Times in ISO text, as JSON."""
+    in_a_row: Mapped[int] = mapped_column(server_default="0")
 
 
 class ChangeChecks:
@@ -49,6 +50,7 @@ class ChangeChecks:
             calls=row.calls,
             checked_at=row.checked_at,
             left=row.left_calls,
+            in_a_row=row.in_a_row,
             changes=tuple(datetime.fromisoformat(at) for at in json.loads(row.changes)),
         )
 
@@ -60,6 +62,7 @@ class ChangeChecks:
             "checked_at": check.checked_at,
             "fingerprints": json.dumps(check.fingerprints, sort_keys=True, separators=(",", ":")),
             "left_calls": check.left,
+            "in_a_row": check.in_a_row,
             "changes": json.dumps([at.isoformat() for at in check.changes]),
         }
         with self._engine.begin() as session:

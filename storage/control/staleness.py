@@ -22,7 +22,7 @@ from storage.control.tables import ConnectionRow
 INTERVALS = 3
 """A connection without a completed sync for so many of its intervals is stale."""
 
-_HOUR, _MINUTE, _QUARTER = 3600, 60, 900
+_HOUR, _HALF_MINUTE, _QUARTER = 3600, 30, 900
 
 _NOT_SYNCED = (
     ConnectionStatus.PAUSED.value,
@@ -52,7 +52,7 @@ class Staleness:
     def pace(self, intervals: Mapping[str, timedelta | None]) -> None:
         """Store the intervals at which connections are really read, by id, where they are longer than chosen; None: as chosen.
 
-        They are rounded up to minutes, from an hour on to quarters of an hour, so that thousands of connections have few values.
+        They are rounded up to half minutes, from an hour on to quarters of an hour, so that thousands of connections have few values.
         """
         wanted = {connection_id: _rounded(interval) for connection_id, interval in intervals.items()}
         with reading(self._engine).connect() as session:
@@ -92,7 +92,7 @@ def _rounded(interval: timedelta | None) -> int | None:
     if interval is None:
         return None
     seconds = interval.total_seconds()
-    step = _MINUTE if seconds <= _HOUR else _QUARTER
+    step = _HALF_MINUTE if seconds <= _HOUR else _QUARTER
     return math.ceil(seconds / step) * step
 
 

@@ -184,7 +184,7 @@ def entities_of(running, connection):
 @pytest.mark.slow  # claims at once share the connections without overlap: tests/unit/test_connections.py
 def test_two_ticks_at_once_never_sync_a_connection_twice(running):
     names = [f"Corner Store {n}" for n in range(1, 5)]
-    connections = [running.app.connections.get(name).connection for name in names]
+    connections = [running.connected(name) for name in names]
     for run_id in [running.ask(each) for each in connections]:  # first syncs take a leg more, in the background
         running.ended(run_id)
     before = {each.id: attempted(running, each) for each in connections}
@@ -355,7 +355,7 @@ def test_the_days_of_campaigns_without_ads_add_up_to_the_campaigns_totals(runnin
 @pytest.mark.slow  # schedules are the same of every platform: the test of Meta's above
 def test_a_scheduled_run_of_google_fires_and_syncs(running):
     running.app.workspaces.grant_realtime(running.workspace.id)
-    connection = running.app.connections.get("Pacific Trail Outfitters").connection
+    connection = running.connected("Pacific Trail Outfitters")
     before = {run.id for run in running.app.runs.history(connection.id)}
     running.app.connections.set_frequency(connection.id, "realtime")
 

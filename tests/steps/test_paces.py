@@ -3,11 +3,13 @@
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import update
 
 from adpulse import bootstrap, settings
 from adpulse.frequency import Frequency
 from adpulse.model import RunState
 from deployments.sweep import Sweep
+from storage.control.tables import ConnectionRow
 
 
 @pytest.fixture
@@ -56,3 +58,23 @@ def test_a_connection_that_its_limit_slows_down_is_not_stale(installation, conne
     installation.advance_to(app.clock.now() + 2 * every)
     Sweep(app).once()
     assert app.connections.get(connection.id).stale_since is not None
+
+
+def test_an_account_that_stands_still_is_due_a_minute_later_until_something_changes(installation):
+    app = installation.app
+    app.workspaces.grant_realtime(installation.workspace.id)
+    connection = installation.connect("Pacific Trail Outfitters", frequency=Frequency.REALTIME.value)
+    installation.sync(connection)
+    long_ago = update(ConnectionRow).values(last_metrics_changed_at=app.clock.now() - timedelta(hours=1))
+
+    def due_after_a_tick(at):
+        installation.advance_to(at)
+        (run,) = installation.tick()
+        return bool(run.counts.written), app.connections.get(connection.id).next_due_at - app.clock.now()
+
+    minute, next_step = timedelta(minutes=1), app.clock.now() + timedelta(minutes=15)
+    assert due_after_a_tick(app.clock.now() + minute) == (False, minute)
+    with installation.engine.begin() as session:
+        session.execute(long_ago)
+    assert due_after_a_tick(app.clock.now() + 2 * minute) == (False, 2 * minute)
+    assert due_after_a_tick(next_step) == (True, minute)

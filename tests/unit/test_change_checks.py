@@ -13,7 +13,7 @@ from adpulse.campaign_range import NO_CAMPAIGNS, WHOLE_ACCOUNT, some_campaigns
 from adpulse.frequency import Frequency
 from adpulse.model import FetchKind, Heat, Lane, Parts
 from adpulse.planner.account import Account
-from adpulse.planner.change_check import ChangeCheck, CheckAnswer, after_check, before_reads, can_be_checked, leaf_reads
+from adpulse.planner.change_check import ChangeCheck, CheckAnswer, after_check, before_reads, calls_asked, can_be_checked, leaf_reads
 from adpulse.planner.plan import plan
 from adpulse.planner.windows import PartitionAges
 from adpulse.platforms.base import Size
@@ -248,13 +248,42 @@ def test_a_person_gets_all_of_today_and_so_does_an_account_whose_check_failed():
     assert read_today(account(check=known({}), resting=frozenset({FetchKind.CHECK})), ages(checked=10)) == [FetchKind.ADS]
 
 
-def test_checks_of_a_small_account_rest_a_quarter_of_an_hour_after_one_that_did_not_pay():
-    small, spent = account(ads=1_000), known({}, calls=3)
-    rested = replace(spent, checked_at=NOW - timedelta(minutes=15))
+@pytest.mark.parametrize(("ads", "calls", "minutes"), [(1_000, 3, 15), (10_000, 21, 28)])
+def test_checks_rest_for_a_quarter_of_an_hour_or_three_reads_after_two_in_a_row_that_did_not_pay(ads, calls, minutes):
+    usual, spent = account(ads=ads), replace(known({}, calls=calls), in_a_row=2)
+    rests, rested = (replace(spent, checked_at=NOW - timedelta(minutes=ago)) for ago in (minutes - 1, minutes + 2))
 
-    assert read_today(replace(small, check=spent), ages()) == [FetchKind.ADS]
-    assert read_today(replace(small, check=rested), ages(checked=15)) == BOTH
-    assert read_today(replace(small, check=known({})), ages()) == [FetchKind.CHECK]
+    assert read_today(replace(usual, check=spent), ages(checked=10)) == [FetchKind.ADS]
+    assert read_today(replace(usual, check=rests), ages(checked=minutes - 1)) == [FetchKind.ADS]
+    assert read_today(replace(usual, check=rested), ages(checked=minutes + 2)) == BOTH
+    assert read_today(replace(usual, check=replace(spent, in_a_row=1)), ages(checked=30)) == [FetchKind.CHECK]
+    assert read_today(replace(usual, check=replace(spent, calls=calls - 1)), ages(checked=30)) == [FetchKind.CHECK]
+
+
+def test_checks_that_find_a_change_are_counted_until_one_finds_none_or_comes_late():
+    def checked(last, seen, minutes=5, **facts):
+        return after_check(costs(), replace(last, **facts), answer(seen, last.checked_at + timedelta(minutes=minutes)), WHOLE_ACCOUNT, 21)
+
+    changed = [everybody(changed=range(number)) for number in range(1, 5)]
+    first = checked(known(everybody()), changed[0])
+    second = checked(first, changed[1])
+
+    assert (first.in_a_row, second.in_a_row) == (1, 2)
+    assert checked(second, changed[1]).in_a_row == 0
+    assert checked(second, changed[2], minutes=15).in_a_row == 1, "what happened in between is unknown"
+    assert checked(second, changed[2], left=4).in_a_row == 2, "the rest of a change is no change"
+    assert checked(second, changed[2], day=TODAY - timedelta(days=1)).in_a_row == 2, "the first of a day has nothing to compare with"
+    assert after_check(costs(), None, answer(everybody()), WHOLE_ACCOUNT, 21).in_a_row == 0
+
+
+def test_a_check_with_a_read_of_everything_counts_for_what_it_would_have_asked_for():
+    last = known(everybody(), calls=9)
+
+    assert calls_asked(costs(), answer(everybody()), last) == 1
+    assert calls_asked(costs(), answer(everybody(changed=range(5))), last) == 1
+    assert calls_asked(costs(), answer(everybody(changed=range(500))), last) == 21
+    assert calls_asked(costs(), answer(everybody()), replace(last, day=TODAY - timedelta(days=1))) == 9, "the first of a day, by the last"
+    assert calls_asked(costs(), answer(everybody()), None) == 1
 
 
 def test_the_next_check_waits_for_as_long_as_the_last_one_and_its_reads_take_of_the_hour():
@@ -311,7 +340,18 @@ def test_checks_come_a_minute_later_while_no_change_is_expected():
 
     assert account(check=quiet).pace(NOW) == account(check=usual).pace(NOW) + timedelta(minutes=1)
     assert account(check=replace(quiet, calls=21)).pace(NOW) == account(check=replace(usual, calls=21)).pace(NOW), "that is longer anyway"
-    assert account(ads=1_500, check=quiet).pace(NOW) == account(ads=1_500, check=usual).pace(NOW), "all of three pages is read as easily"
+    small = account(ads=1_500)
+    assert replace(small, check=quiet).pace(NOW) == replace(small, check=usual).pace(NOW) + timedelta(minutes=1)
+
+
+@pytest.mark.parametrize("options", [{"ads": 100}, {"ads": 10_000, "check": known({}, calls=1)}], ids=["read whole", "checked"])
+def test_an_account_whose_numbers_stand_still_is_read_a_minute_later(options):
+    def changed(minutes):
+        usual = account(**options)
+        return replace(usual, connection=replace(usual.connection, last_metrics_changed_at=NOW - timedelta(minutes=minutes)))
+
+    assert account(**options).pace(NOW) == changed(30).pace(NOW)
+    assert changed(31).pace(NOW) == changed(30).pace(NOW) + timedelta(minutes=1)
 
 
 def test_what_a_check_found_is_remembered_as_a_change_once_and_the_first_of_a_day_is_none():
@@ -335,15 +375,41 @@ def test_all_of_today_waits_another_hour_for_calls_while_what_changed_is_read():
     assert two == [], "then nothing else is read of it before all of it"
 
 
-def test_all_of_today_waits_for_the_calls_of_yesterday_too_where_that_is_due():
+def test_yesterday_is_a_read_of_its_own_that_today_does_not_wait_for():
+    yesterday, whole = TODAY - timedelta(days=1), account(check=known({}, calls=1))
+    due = ages(whole=61)
+    due = replace(due, days={**due.days, (FetchKind.ADS, yesterday): NOW - timedelta(hours=4)})
     room_for_one_day = tuple((NOW - timedelta(minutes=30), Heat.HOT) for _ in range(150))
-    both_due = ages(whole=61)
-    yesterday = {(FetchKind.ADS, TODAY - timedelta(days=1)): NOW - timedelta(hours=4)}
-    both_due = replace(both_due, days={**both_due.days, **yesterday})
-    today_due = replace(both_due, days={**both_due.days, **dict.fromkeys(yesterday, NOW)})
+    read = [(fetch.kind, fetch.since, fetch.until) for fetch in hot(whole, due) if fetch.kind is FetchKind.ADS]
+    just_read = replace(due, days={**due.days, (FetchKind.ADS, TODAY): NOW})
 
-    assert read_today(account(check=known({}, calls=1)), today_due, room_for_one_day) == BOTH
-    assert read_today(account(check=known({}, calls=1)), both_due, room_for_one_day) == [FetchKind.CHECK]
+    assert read == [(FetchKind.ADS, TODAY, TODAY), (FetchKind.ADS, yesterday, yesterday)]
+    assert read_today(whole, due, room_for_one_day) == BOTH
+    assert yesterday not in {fetch.until for fetch in hot(whole, due, room_for_one_day) if fetch.kind is FetchKind.ADS}
+    assert [fetch.until for fetch in hot(whole, just_read) if fetch.kind is FetchKind.ADS] == [yesterday], "as soon as there is room"
+    small = replace(account(ads=1_500), on_demand=False)
+    assert [(fetch.since, fetch.until) for fetch in hot(small, due) if fetch.kind is FetchKind.ADS] == [(yesterday, TODAY)]
+
+
+def test_all_of_today_waits_for_the_calls_of_yesterday_too_where_both_are_one_read():
+    small, room_for_one_day = (
+        account(ads=1_500, check=known({}, calls=1)),
+        tuple((NOW - timedelta(minutes=30), Heat.HOT) for _ in range(175)),
+    )
+    today_due = ages(whole=61)
+    walked = dict.fromkeys(today_due.dateless, NOW)
+    today_due = replace(today_due, dateless=walked, days={**today_due.days, (FetchKind.ADS, TODAY - timedelta(days=1)): NOW})
+    yesterday = {(FetchKind.ADS, TODAY - timedelta(days=1)): NOW - timedelta(hours=4)}
+    both_due = replace(today_due, days={**today_due.days, **yesterday})
+
+    assert read_today(small, today_due, room_for_one_day) == BOTH
+    assert read_today(small, both_due, room_for_one_day) == [FetchKind.CHECK]
+
+
+def test_today_is_read_a_little_less_in_the_hour_in_which_yesterday_is_due():
+    usual = account()
+
+    assert [round(replace(usual, yesterday_due=due).hour.pace / usual.hour.pace, 2) for due in (False, None, True)] == [0.95, 1, 1.11]
 
 
 def test_a_check_that_is_settled_twice_counts_once():

@@ -61,7 +61,8 @@ def test_a_large_account_is_due_when_its_pace_allows_for_the_next_read():
     large = account(ads=10_000)
     due = next_useful_slot(NOW, large, read(), ())
 
-    assert timedelta(0) <= due - (NOW + large.hour.pace * 0.95) < timedelta(seconds=30)
+    of_this_hour = replace(large, yesterday_due=False, days_are_checked=False).hour
+    assert timedelta(0) <= due - (NOW + of_this_hour.pace * 0.95) < timedelta(seconds=30)
 
 
 def test_a_full_hour_is_due_when_enough_calls_leave_it_and_at_most_after_an_hour():

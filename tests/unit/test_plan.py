@@ -14,7 +14,7 @@ from repeats import first_quick
 from adpulse.frequency import Frequency
 from adpulse.model import Fetch, FetchKind, Heat, Lane, Parts
 from adpulse.planner.account import ESTIMATED_DAYS
-from adpulse.planner.change_check import ChangeCheck, check_calls
+from adpulse.planner.change_check import REST, ChangeCheck, check_calls
 from adpulse.planner.plan import Account, plan
 from adpulse.planner.room import Room
 from adpulse.planner.windows import PartitionAges, Span, cold_days, days_without_account, missing_days, recent_days, requested_spans
@@ -50,10 +50,17 @@ class Simulation:
         self.holes = {}
         self.refused = set()
         self.check = None
+        self.restatements_checked = {}
         self.calls = []
 
     def ages(self):
-        return PartitionAges(dateless=dict(self.dateless), days=dict(self.days), holes=dict(self.holes), refused=frozenset(self.refused))
+        return PartitionAges(
+            dateless=dict(self.dateless),
+            days=dict(self.days),
+            holes=dict(self.holes),
+            refused=frozenset(self.refused),
+            restatements_checked=dict(self.restatements_checked),
+        )
 
     def tick(self, now, *, on_demand=False):
         first = bisect_left(self.calls, now - timedelta(hours=1), key=lambda call: call[0])
@@ -78,16 +85,19 @@ class Simulation:
         if not is_planned:
             self.calls += [(now, check.heat)] * more
             self.days[FetchKind.ADS, check.until] = now
-        self.check = ChangeCheck(day=check.until, fingerprints={}, calls=calls + (0 if is_planned else whole), checked_at=now)
+        is_soon = self.check is not None and now - self.check.checked_at < REST
+        in_a_row = self.check.in_a_row + 1 if is_soon else 1
+        self.check = ChangeCheck(day=check.until, fingerprints={}, calls=calls + whole, checked_at=now, in_a_row=in_a_row)
 
     def record(self, fetch: Fetch, now):
+        """What a check of older days asks for is read with it, within the calls that it was planned with."""
         if not fetch.kind.has_dates:
             self.dateless[fetch.kind] = now
-            return
-        day = fetch.since
-        while day <= fetch.until:
-            self.days[fetch.kind, day] = now
-            day += timedelta(days=1)
+        for day in fetch.days if fetch.kind.has_dates else ():
+            if fetch.kind is FetchKind.RESTATEMENTS:
+                self.restatements_checked[day] = now
+            else:
+                self.days[fetch.kind, day] = now
 
     def run(self, hours):
         """Ticks at the grid, and goes on as soon as what had to wait may be read; the instants of reads of today."""
@@ -101,9 +111,9 @@ class Simulation:
         return hot
 
     def oldest(self, first, last):
-        """How long ago the one of these days back was read that was read first."""
-        today, kinds = self.connection.today(self.now), platform_of(self.connection.provider).metric_kinds
-        return max(self.now - self.days[kind, today - timedelta(days=n)] for kind in kinds for n in range(first, last + 1))
+        """How long ago the one of these days back was read, or checked after that, of which this is longest ago."""
+        today, kinds, ages = self.connection.today(self.now), platform_of(self.connection.provider).metric_kinds, self.ages()
+        return max(self.now - ages.known_at(kind, today - timedelta(days=n)) for kind in kinds for n in range(first, last + 1))
 
     def most_in_an_hour(self):
         return self.most_within(timedelta(hours=1))
@@ -155,9 +165,11 @@ def test_older_days_come_newest_first_with_ads_and_totals_of_the_same_days_toget
     made = simulation.tick(NOW)
     older = [fetch for fetch in made.fetches if fetch.heat is Heat.BACKFILL]
 
-    assert [fetch.kind for fetch in older[:2]] == [FetchKind.ADS, FetchKind.CAMPAIGNS]
+    assert [fetch.kind for fetch in older[:3]] == [FetchKind.RESTATEMENTS, FetchKind.ADS, FetchKind.CAMPAIGNS], (
+        "and a check to compare with"
+    )
     assert older[0].until == date(2026, 3, 18)
-    assert (older[0].since, older[0].until) == (older[1].since, older[1].until)
+    assert len({(fetch.since, fetch.until) for fetch in older[:3]}) == 1
     assert made.until == NOW
 
 

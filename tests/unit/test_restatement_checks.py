@@ -17,6 +17,7 @@ from adpulse.planner.change_check import CheckAnswer
 from adpulse.planner.costs import cost_of_days
 from adpulse.planner.plan import plan
 from adpulse.planner.restatement_check import (
+    MOST_DAYS,
     DayCheck,
     Sizes,
     after_restatements,
@@ -288,8 +289,8 @@ def test_days_known_up_to_a_day_ago_are_checked_in_pieces_that_leave_calls_for_w
     (check,) = [fetch for fetch in plan(NOW, account(), ages(checked=DAY), ()).fetches if fetch.kind is CHECK]
     calls = [costs().read(TOTALS, days) for days in (account().longest_check, account().longest_check + 1)]
 
-    assert older(ages(checked=DAY)) == [(CHECK, 8, 3)], "the second and the ninth were read whole last night; the others follow"
-    most = account().piece * 3 // 4
+    assert older(ages(checked=DAY)) == [(CHECK, 3, 3)], "the second was read whole last night; the others follow"
+    most = max(account().piece * 3 // 4, least_calls(costs()))
     assert calls[0] <= min(most // 2, most - cost_of_days(costs(), 1)) < calls[1]
     assert check.cost == most < account().piece
     assert older(ages(checked=DAY, known_days=[3])) == [(CHECK, 3, 3)]
@@ -297,7 +298,7 @@ def test_days_known_up_to_a_day_ago_are_checked_in_pieces_that_leave_calls_for_w
 
 
 def test_the_last_week_is_checked_every_six_hours():
-    assert older(ages(checked=timedelta(hours=6))) == [(CHECK, 7, 2)]
+    assert older(ages(checked=timedelta(hours=6))) == [(CHECK, 2, 2)], "the next five follow"
 
 
 def test_a_day_is_read_whole_after_a_check_every_seventh_day_of_its_age_and_when_it_is_final():
@@ -352,3 +353,26 @@ def test_a_day_is_known_up_to_its_check_at_both_levels():
     assert [at.known_at(kind, back(5)) for kind in (ADS, TOTALS)] == [NOW - timedelta(hours=1)] * 2
     assert at.known_at(FetchKind.ACCOUNT, back(5)) == NOW - 3 * DAY
     assert replace(at, days={}).known_at(ADS, back(5)) is None
+
+
+def test_today_has_the_calls_of_older_days_once_most_of_them_are_checked():
+    def kept(known_days, **options):
+        usual = account(days_are_checked=len(known_days) >= MOST_DAYS, **options)
+        return 180 - usual.hour.hot - costs().changed_walk
+
+    day = cost_of_days(costs(), 1)
+    assert kept(range(2, 29)) == least_calls(costs()) + costs().read(FetchKind.ACCOUNT, 1) + 1, "today has 150 at most"
+    assert kept(range(2, 29), resting=frozenset({CHECK})) == day + max(day, costs().lookup)
+    assert kept(range(2, 20)) == day + max(day, costs().lookup)
+
+
+def test_a_plan_gives_today_these_calls_by_the_checks_that_are_known():
+    def next_read(known_days):
+        last = ages(known_days=known_days)
+        pace = account().hour.pace
+        hot = {(FetchKind.ADS, TODAY): NOW - pace}
+        made = plan(NOW, account(), replace(last, days={**last.days, **hot}), ())
+        return [fetch.kind for fetch in made.fetches if fetch.heat is Heat.HOT and TODAY in fetch.days]
+
+    assert next_read(range(2, 29)) != []
+    assert next_read([3]) == []

@@ -183,7 +183,23 @@ def test_a_cadence_that_the_account_slows_says_what_a_read_takes():
     found = slowed(Frequency.REALTIME, 1, provider="meta", ads=2000)
 
     paced = "every 99 s instead of 30 s: one read takes 4 calls of the account's 180 an hour"
-    assert found.reason == f"{paced}; what changed in few campaigns is read every 53 s"
+    assert found.reason == f"{paced}; what changed in few campaigns is read every 55 s"
+
+
+@pytest.mark.parametrize(
+    ("frequency", "facts", "longest"),
+    [
+        (Frequency.REALTIME, {}, timedelta(minutes=1, seconds=25)),
+        (Frequency.REALTIME, {"provider": "meta", "ads": 2000}, timedelta(minutes=1, seconds=38.6)),
+        (Frequency.REALTIME, {"provider": "meta", "ads": 10_000}, timedelta(minutes=9, seconds=24.4)),
+        (Frequency.EVERY_5_MIN, {}, None),
+    ],
+    ids=str,
+)
+def test_how_long_an_account_may_be_unread_while_nothing_changes(frequency, facts, longest):
+    found = slowed(frequency, 1, **facts).longest
+
+    assert found == longest or abs(found - longest) < timedelta(seconds=1)
 
 
 def test_who_is_alone_and_lacks_something_is_told_so():

@@ -179,7 +179,7 @@ def test_an_account_whose_limits_allow_less_is_stale_after_three_of_its_own_inte
         sync(plane, each)
     plane.staleness.pace({slow.id: timedelta(minutes=11, seconds=30), quick.id: None, "gone": timedelta(1)})
 
-    plane.clock.advance(minutes=36)  # three intervals, rounded up to minutes
+    plane.clock.advance(minutes=34, seconds=30)  # three intervals
     assert names(plane.staleness.renew()) == [quick.name]
     plane.clock.advance(microseconds=1)
     assert names(plane.staleness.renew()) == [slow.name]
@@ -214,13 +214,13 @@ def test_a_noted_pace_is_never_shorter_and_of_a_few_values(seconds):
     noted = staleness._rounded(timedelta(seconds=seconds))
 
     assert timedelta(seconds=seconds) <= timedelta(seconds=noted) <= timedelta(seconds=seconds) + timedelta(minutes=15)
-    assert noted % (60 if noted <= 3600 else 900) == 0
+    assert noted % (30 if noted <= 3600 else 900) == 0
 
 
 def test_what_did_not_change_is_not_written(plane):
     connection, written = plane.connect("1"), []
     listening.listen(plane.engine, "before_cursor_execute", lambda *told: written.append(told[2]))
     plane.staleness.pace({connection.id: timedelta(minutes=7)})
-    plane.staleness.pace({connection.id: timedelta(minutes=6, seconds=30)})
+    plane.staleness.pace({connection.id: timedelta(minutes=6, seconds=45)})
 
     assert len([each for each in written if each.startswith("UPDATE")]) == 1

@@ -150,7 +150,7 @@ class Row:
     @property
     def lateness(self) -> float | None:
         """Intervals since the last completed sync, none before the first; None for what is not synced by a schedule."""
-        interval = self.cadence.interval or self.view.connection.frequency.interval
+        interval = self.cadence.longest or self.view.connection.frequency.interval
         if interval is None or not self.is_synced:
             return None
         completed = self.view.last_sync_completed_at
