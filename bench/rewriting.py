@@ -72,6 +72,7 @@ def _append(warehouse: duckdb.DuckDBPyConnection, day: int) -> None:
     run = f"md5(concat(a, '-', {day}, '-', s))::UUID::VARCHAR AS run_id"
     ad = "'c' || a AS connection_id, 'ad' AS level, (120200000000000000 + a * 1000000 + n)::VARCHAR AS external_id"
     campaign = "(120100000000000000 + a * 1000000 + n % 6)::VARCHAR AS campaign_id"
+    parent = campaign.replace("campaign_id", "parent_id")
     total = "'c' || a AS connection_id, 'campaign' AS level, (120100000000000000 + a * 1000000 + n)::VARCHAR AS external_id"
     total = f"{total}, external_id AS campaign_id"
     at = f"{begin} + to_minutes(45 * s + 5) + to_seconds(a)"
@@ -83,17 +84,20 @@ def _append(warehouse: duckdb.DuckDBPyConnection, day: int) -> None:
         f"total_changes BY NAME SELECT {total}, {date} AS date, {values}, {change} FROM {reads} WHERE n < 6 ORDER BY s, a, n",
         f"metric_facts BY NAME SELECT {ad}, {campaign}, {date} AS date, {values}, {seen} {last} ORDER BY a, n",
         f"platform_totals BY NAME SELECT {total}, {date} AS date, {values}, {seen} {last} WHERE n < 6 ORDER BY a, n",
-        f"unreported BY NAME SELECT 'c' || a AS connection_id, {campaign}, {date} AS date, {values}, {at} AS changed_at, {run} {last} WHERE n < 6",
-        f"""entity_changes BY NAME SELECT {ad}, {campaign.replace("campaign_id", "parent_id")}, 'Ad ' || n || ' of day ' || {day} AS name, 'ACTIVE' AS status,
-            '{{}}' AS attributes, {at} AS changed_at, {run}, {day} * {CHANGES} + s AS generation {last} WHERE (n + {day}) % 10 = 0""",
-        f"""read_days BY NAME SELECT 'c' || a AS connection_id, 'leaf' AS level, {date} AS date, {begin} AS fresh_until, {day} % 4 > 0 AS settled,
-            {begin} + INTERVAL 27 HOURS AS complete_at, complete_at AS conversions_complete_at FROM range({ACCOUNTS}) v(a)""",
-        f"sync_runs BY NAME SELECT {run}, {day} * {CHANGES} + s AS generation, 'c' || a AS connection_id, {at} AS applied_at, {ADS} AS fetched,"
-        f" 0 AS inserted, {ADS} AS updated, 0 AS unchanged, 0 AS entities_changed FROM range({CHANGES}) u(s), range({ACCOUNTS}) v(a)",
+        f"""unreported BY NAME SELECT 'c' || a AS connection_id, {campaign}, {date} AS date, {values},
+            {at} AS changed_at, {run} {last} WHERE n < 6""",
+        f"""entity_changes BY NAME SELECT {ad}, {parent}, 'Ad ' || n || ' of day ' || {day} AS name,
+            'ACTIVE' AS status, '{{}}' AS attributes, {at} AS changed_at, {run}, {day} * {CHANGES} + s AS generation
+            {last} WHERE (n + {day}) % 10 = 0""",
+        f"""read_days BY NAME SELECT 'c' || a AS connection_id, 'leaf' AS level, {date} AS date, {begin} AS fresh_until,
+            {day} % 4 > 0 AS settled, {begin} + INTERVAL 27 HOURS AS complete_at, complete_at AS conversions_complete_at FROM range({ACCOUNTS}) v(a)""",
+        f"""sync_runs BY NAME SELECT {run}, {day} * {CHANGES} + s AS generation, 'c' || a AS connection_id, {at} AS applied_at,
+            {ADS} AS fetched, 0 AS inserted, {ADS} AS updated, 0 AS unchanged, 0 AS entities_changed
+            FROM range({CHANGES}) u(s), range({ACCOUNTS}) v(a)""",
     ):
         warehouse.execute(f"INSERT INTO {statement}")
     if day == 0:
-        warehouse.execute(f"""INSERT INTO entities BY NAME SELECT {ad}, {campaign.replace("campaign_id", "parent_id")}, 'Ad ' || n AS name, 'ACTIVE' AS status,
+        warehouse.execute(f"""INSERT INTO entities BY NAME SELECT {ad}, {parent}, 'Ad ' || n AS name, 'ACTIVE' AS status,
             '{{}}' AS attributes, {seen} {last}""")
 
 
@@ -130,4 +134,4 @@ def _do(step: str, path: Path) -> None:
 
 
 if __name__ == "__main__":
-    _do(*sys.argv[1:2], *map(Path, sys.argv[2:]))
+    _do(sys.argv[1], Path(sys.argv[2]))

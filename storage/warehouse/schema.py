@@ -128,8 +128,8 @@ def note_restatements(warehouse: duckdb.DuckDBPyConnection) -> None:
         warehouse.execute(query("insert_followed_days"))
     for table in ("restated_days", "followed_days"):  # by connection first, as if noted at once: pages ask for one connection
         warehouse.execute(f"CREATE OR REPLACE TEMP TABLE noted AS FROM {RAW}.{table}")
-        warehouse.execute(f"DELETE FROM {RAW}.{table}")
-        warehouse.execute(f"INSERT INTO {RAW}.{table} BY NAME FROM noted ORDER BY connection_id, date")  # noqa: S608 - named above
+        warehouse.execute(f"DELETE FROM {RAW}.{table}")  # noqa: S608 - named above
+        warehouse.execute(f"INSERT INTO {RAW}.{table} BY NAME FROM noted ORDER BY connection_id, date")
     warehouse.execute("DROP TABLE noted")
 
 
