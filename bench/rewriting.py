@@ -90,7 +90,8 @@ def _append(warehouse: duckdb.DuckDBPyConnection, day: int) -> None:
             'ACTIVE' AS status, '{{}}' AS attributes, {at} AS changed_at, {run}, {day} * {CHANGES} + s AS generation
             {last} WHERE (n + {day}) % 10 = 0""",
         f"""read_days BY NAME SELECT 'c' || a AS connection_id, 'leaf' AS level, {date} AS date, {begin} AS fresh_until,
-            {day} % 4 > 0 AS settled, {begin} + INTERVAL 27 HOURS AS complete_at, complete_at AS conversions_complete_at FROM range({ACCOUNTS}) v(a)""",
+            {day} % 4 > 0 AS settled, {begin} + INTERVAL 27 HOURS AS complete_at, complete_at AS conversions_complete_at
+            FROM range({ACCOUNTS}) v(a)""",
         f"""sync_runs BY NAME SELECT {run}, {day} * {CHANGES} + s AS generation, 'c' || a AS connection_id, {at} AS applied_at,
             {ADS} AS fetched, 0 AS inserted, {ADS} AS updated, 0 AS unchanged, 0 AS entities_changed
             FROM range({CHANGES}) u(s), range({ACCOUNTS}) v(a)""",
