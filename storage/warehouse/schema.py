@@ -4,6 +4,7 @@ Tables, in counts and micros, are in DuckDB's schema ``raw``, views, in units, i
 """
 
 from contextlib import suppress
+from datetime import date
 from hashlib import sha256
 
 import duckdb
@@ -32,6 +33,9 @@ _BEFORE_RAW = 18
 
 _OTHER_INTEGERS = frozenset({"changed", "generation"})
 """The other columns of these tables that hold whole numbers."""
+
+_CHANGES_AT_ONCE = 100_000
+"""Changes whose restatements are noted together: each is a row of some 300 bytes, and one more for each metric that changed."""
 
 
 def latest() -> int:
@@ -108,13 +112,33 @@ def create_tables(warehouse: duckdb.DuckDBPyConnection) -> None:
 
 
 def note_restatements(warehouse: duckdb.DuckDBPyConnection) -> None:
-    """Note what an older file knows of restatements, which is only in its history; a file that has noted any stays as it is."""
+    """Note what an older file knows of restatements, which is only in its history; a file that has noted any stays as it is.
+
+    A few days at a time, because the steps of a whole history take many times the memory that DuckDB may use here, and what it spills
+    of them is several times the file.
+    """
     if warehouse.sql("SELECT 1 FROM restated_days UNION ALL SELECT 1 FROM followed_days LIMIT 1").fetchall():
         return
-    warehouse.execute(query("insert_restated_days", batch=""))
-    settled = "SELECT connection_id, date FROM read_days WHERE level = 'leaf' AND settled"
-    warehouse.execute(f"CREATE OR REPLACE TEMP TABLE settled_days AS {settled}")
-    warehouse.execute(query("insert_followed_days"))
+    for since, until in _stretches(warehouse):
+        between = {"since": f"DATE '{since}'", "until": f"DATE '{until}'"}
+        warehouse.execute(query("insert_restated_days", batch="", **between))
+        of_days = "date BETWEEN {since} AND {until}".format(**between)
+        settled = f"SELECT connection_id, date FROM read_days WHERE level = 'leaf' AND settled AND {of_days}"  # noqa: S608 - dates
+        warehouse.execute(f"CREATE OR REPLACE TEMP TABLE settled_days AS {settled}")
+        warehouse.execute(query("insert_followed_days"))
+    for table in ("restated_days", "followed_days"):  # by connection first, as if noted at once: pages ask for one connection
+        warehouse.execute(f"CREATE OR REPLACE TEMP TABLE noted AS FROM {RAW}.{table}")
+        warehouse.execute(f"DELETE FROM {RAW}.{table}")  # noqa: S608 - named above
+        warehouse.execute(f"INSERT INTO {RAW}.{table} BY NAME FROM noted ORDER BY connection_id, date")
+    warehouse.execute("DROP TABLE noted")
+
+
+def _stretches(warehouse: duckdb.DuckDBPyConnection) -> list[tuple[date, date]]:
+    """Days from one to another that have, together, about so many changes; a single day may have more."""
+    history = "SELECT date FROM metric_changes UNION ALL SELECT date FROM total_changes WHERE level IN ('unreported', 'not_by_campaign')"
+    counted = f"SELECT date, sum(count(*)) OVER (ORDER BY date) AS so_far FROM ({history}) GROUP BY date"  # noqa: S608 - our own text
+    first_and_last = f"SELECT min(date), max(date) FROM ({counted}) GROUP BY so_far // {_CHANGES_AT_ONCE} ORDER BY 1"  # noqa: S608 - as above
+    return warehouse.sql(first_and_last).fetchall()
 
 
 def describe(warehouse: duckdb.DuckDBPyConnection) -> None:

@@ -8,6 +8,8 @@ from hypothesis import HealthCheck, Phase, given
 from hypothesis import strategies as st
 from repeats import examples
 
+from storage.warehouse import schema
+
 DAY = timedelta(days=1)
 UNIT = 1_000_000
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -69,7 +71,7 @@ def test_what_completes_a_day_is_not_noted(workspace, read):
 
 @given(steps=st.lists(st.tuples(st.integers(-20, 60), *[st.integers(0, 3)] * 3), min_size=2, max_size=5))
 @examples(2, deadline=None, phases=[Phase.generate], suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_rows_are_the_views_and_an_older_file_gets_the_same_when_it_is_opened(new_workspace, build, steps):
+def test_rows_are_the_views_and_an_older_file_gets_the_same_when_it_is_opened(new_workspace, build, monkeypatch, steps):
     workspace = new_workspace()
     steps = [*sorted(steps), (40 * 24, 1, 2, 3)]
     for generation, (hours, leaf, more, most) in enumerate(steps, start=1):
@@ -81,6 +83,7 @@ def test_rows_are_the_views_and_an_older_file_gets_the_same_when_it_is_opened(ne
 
     assert noted == workspace.rows(OF_VIEW)
     assert followed == workspace.rows(LAG)
+    monkeypatch.setattr(schema, "_CHANGES_AT_ONCE", 1)  # each day by itself
     workspace.downgrade(15)
     workspace.warehouse.publish(min_interval_seconds=0)
     assert (workspace.rows(NOTED), workspace.rows(OF_DAYS)) == (noted, followed)

@@ -1,9 +1,10 @@
--- The restatements that this batch brought, added to those of the same day, campaign and local day; without a batch those of the whole file.
+-- The restatements that this batch brought, added to those of the same day, campaign and local day; without a batch those of all days from one to another.
 {% set history %}
 SELECT h.* FROM (
     {% include 'history.sql' %}
 ) h
-{% if batch %}SEMI JOIN touched_rows USING (connection_id, level, external_id, date){% endif %}
+{% if batch %}SEMI JOIN touched_rows USING (connection_id, level, external_id, date){% else %}WHERE h.date BETWEEN {{ since }} AND {{ until }}{% endif %}
+
 {% endset %}
 CREATE OR REPLACE TEMP TABLE restated_now AS
 {% include 'kinds.sql' %}
