@@ -8,6 +8,7 @@ another's by one query at most.
 import logging
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 from threading import Condition, Event
 from types import TracebackType
 from typing import Self
@@ -26,12 +27,20 @@ AT_ONCE = 2
 _POLL_SECONDS = 5.0
 
 
+@dataclass(slots=True)
+class _Asked:
+    """The ids of the alerts that were asked of a copy: one that was asked just before it was published is asked of it later."""
+
+    version: tuple[int, int]
+    alerts: set[str] = field(default_factory=set)
+
+
 class AlertLoop:
-    """Runs due alerts. Remembers for each workspace the copy that was checked last, and the alerts that are queued."""
+    """Runs due alerts. Remembers for each workspace which were asked of the present copy, and those that are queued."""
 
     def __init__(self, app: App) -> None:
         self._app = app
-        self._checked_copies: dict[str, tuple[int, int]] = {}
+        self._asked: dict[str, _Asked] = {}
         self._queued: dict[str, deque[Alert]] = {}
         self._changed = Condition()
         self._ending = False
@@ -64,8 +73,11 @@ class AlertLoop:
         version = version_of(self._app.published(workspace_id))
         if version is None:
             return
-        if due := self._app.alerts.take(workspace_id, published=self._checked_copies.get(workspace_id) != version):
-            self._checked_copies[workspace_id] = version
+        asked = self._asked.get(workspace_id)
+        if asked is None or asked.version != version:
+            asked = self._asked[workspace_id] = _Asked(version)
+        if due := self._app.alerts.take(workspace_id, asked.alerts):
+            asked.alerts.update(alert.id for alert in due)
             with self._changed:
                 self._queued[workspace_id] = deque(due)
                 self._threads.submit(self._run_next, workspace_id)

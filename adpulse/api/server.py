@@ -43,7 +43,12 @@ def serve(host: str, port: int | None, announce: Callable[[str], None], trusted_
 def _bound(host: str, port: int | None) -> socket.socket:
     for candidate in range(FIRST_PORT, FIRST_PORT + _TRIED) if port is None else (port,):
         try:
-            return socket.create_server((host, candidate), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
+            listening = socket.create_server((host, candidate), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
         except OSError as error:
             reason = error.strerror
+        else:
+            # asyncio sets it only on sockets that name their protocol, and create_server's do not: without it the end of an answer may
+            # wait 40 ms for the client to confirm its beginning. Accepted sockets inherit it.
+            listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            return listening
     raise Usage(f"Cannot listen on {host}, port {candidate}: {reason}.")

@@ -3,6 +3,7 @@
 The state of an alert is stored, so it notifies once, whichever worker runs it. It notifies again only after it has returned no rows.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -154,15 +155,14 @@ class Alerts:
         with reading(self._engine).connect() as session:
             return set(session.scalars(select(AlertRow.workspace_id).where(AlertRow.enabled.is_(True)).distinct()))
 
-    def take(self, workspace_id: str, *, published: bool) -> list[Alert]:
+    def take(self, workspace_id: str, asked: Collection[str]) -> list[Alert]:
         """Claim the workspace's alerts that are due; two workers never get the same one.
 
-        ``published``: the copy was renewed since the alerts last ran.
+        ``asked``: the ids of those that were asked of the present copy. Others are due a minute after they were asked of an earlier one.
         """
         now = self._wall.now()
         due = or_(AlertRow.checked_at.is_(None), AlertRow.checked_at < now - RECHECK)
-        if published:
-            due |= (AlertRow.checked_at < now - RECHECK_AFTER_PUBLISH) & AlertRow.last_error.is_(None)
+        due |= (AlertRow.checked_at < now - RECHECK_AFTER_PUBLISH) & AlertRow.last_error.is_(None) & AlertRow.id.not_in(asked)
         claimable = (AlertRow.workspace_id == workspace_id) & AlertRow.enabled.is_(True) & due
         with self._engine.begin() as session:
             # Reading and marking are one statement. If the worker dies, the alert is due again after the usual time.

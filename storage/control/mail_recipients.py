@@ -1,4 +1,4 @@
-"""Who receives an event by e-mail, and when: each problem once a person, together with what else happened in the same minute."""
+"""Who receives an event by e-mail, and when: each problem once a person, together with what else happened at the time."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,7 +17,8 @@ from storage.control.tables import ConnectionRow
 DIGEST_AT = time(8)
 """When daily digests are sent, in the zone of most of the workspace's connections."""
 
-_MINUTE = timedelta(minutes=1)
+_ALERTS = (EventType.DATA_ALERT, EventType.DATA_ALERT_ENDED)
+_QUARTER, _MINUTE = timedelta(seconds=15), timedelta(minutes=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,14 +71,14 @@ def messages(session: Session, subscriptions: Sequence[Subscription], events: Se
         return []
     candidates = _candidates(session, sorted(subscriptions, key=lambda one: one.webhook_id), events)
     new = mail_problems.begin(session, {one.problem: one.person for one in candidates if one.problem}, now)
-    due: dict[tuple[str, Format], datetime] = {}
+    due: dict[tuple[str, Format, EventType], datetime] = {}
     chosen = []
     for one in candidates:
         if (problem := one.problem) and problem not in new:
             continue
         if problem:
             new.remove(problem)  # once, also of several events
-        key = (one.event.workspace_id, one.subscription.format)
+        key = (one.event.workspace_id, one.subscription.format, one.event.type)
         due[key] = due.get(key) or _due(session, *key, now)
         chosen.append(Message(webhook_id=one.subscription.webhook_id, event=one.event, due=due[key]))
     return chosen
@@ -102,13 +103,14 @@ def _candidates(session: Session, subscriptions: Sequence[Subscription], events:
     return candidates
 
 
-def _due(session: Session, workspace_id: str, form: Format, now: datetime) -> datetime:
-    return next_digest(now, _zone(session, workspace_id)) if form is Format.EMAIL_DAILY else next_minute(now)
+def _due(session: Session, workspace_id: str, form: Format, event: EventType, now: datetime) -> datetime:
+    return next_digest(now, _zone(session, workspace_id)) if form is Format.EMAIL_DAILY else next_mail(now, event)
 
 
-def next_minute(now: datetime) -> datetime:
-    """The end of the minute in which problems are collected."""
-    return now.replace(second=0, microsecond=0) + _MINUTE
+def next_mail(now: datetime, event: EventType) -> datetime:
+    """The end of the minute in which problems are collected; of alerts, of its quarter: what somebody asked for is told soon."""
+    minute = now.replace(second=0, microsecond=0)
+    return minute + (_QUARTER * ((now - minute) // _QUARTER + 1) if event in _ALERTS else _MINUTE)
 
 
 def next_digest(now: datetime, zone: ZoneInfo) -> datetime:

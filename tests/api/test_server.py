@@ -2,12 +2,15 @@
 
 import re
 import signal
+import socket
 import subprocess
 import sys
 
 import pytest
 import requests
 from waiting import PATIENCE_SECONDS, until
+
+from adpulse.api.server import _bound
 
 
 @pytest.fixture
@@ -90,3 +93,8 @@ def test_a_claimed_client_counts_only_from_a_trusted_proxy(web, installation, mo
     answering(address, "/healthz")
 
     assert (429 in wrong_keys(address)) is slowed
+
+
+def test_a_connection_sends_what_it_has_at_once():
+    with _bound("127.0.0.1", 0) as listening, socket.create_connection(listening.getsockname()), listening.accept()[0] as accepted:
+        assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)

@@ -2,6 +2,7 @@
 
 import shutil
 import threading
+from datetime import timedelta
 
 import pytest
 from receiver import Receiver
@@ -10,6 +11,7 @@ from adpulse.errors import Usage
 from adpulse.events import EventType
 from deployments.alerts import AlertLoop
 from storage.control import alerts
+from storage.warehouse.alert_query import Answer
 
 
 @pytest.fixture
@@ -48,6 +50,32 @@ def test_rows_after_a_publish_reach_the_receiver_once(hooks, installation, recei
     ((_, spend),) = installation.rows("SELECT connection, sum(spend) FROM daily GROUP BY 1")
     assert message["data"]["rows"] == [{"connection": connection.name, "spend": str(spend)}]
     assert installation.app.alerts.get(alert.id).firing_since
+
+
+def test_an_alert_that_was_asked_just_before_a_copy_came_is_asked_of_it_later(synced, installation, monkeypatch):  # noqa: ARG001 - it is published
+    monkeypatch.setattr(alerts, "RECHECK_AFTER_PUBLISH", timedelta(minutes=1))
+    app, asked = installation.app, []
+    monkeypatch.setattr(app, "run_query", lambda alert: asked.append(alert.name) or Answer(columns=[], rows=[], truncated=False))
+    with AlertLoop(app) as watch:
+
+        def loop():
+            watch.once()
+            watch.finish()
+            told, asked[:] = list(asked), []
+            return told
+
+        app.alerts.create(installation.workspace.id, "first", "SELECT 1")
+        assert loop() == ["first"]
+        installation.wall.advance(timedelta(seconds=50))
+        app.alerts.create(installation.workspace.id, "later", "SELECT 1")
+        assert loop() == ["later"]
+        shutil.copy(app.published(installation.workspace.id), copy := app.published(installation.workspace.id).with_suffix(".new"))
+        copy.replace(app.published(installation.workspace.id))
+        installation.wall.advance(timedelta(seconds=11))
+        assert loop() == ["first"]
+        installation.wall.advance(timedelta(seconds=50))
+        assert loop() == ["later"], "it was asked of the copy before"
+        assert loop() == []
 
 
 def test_a_query_that_is_wrong_is_told_on_the_alert_and_keeps_nobody_from_the_others(synced, hooks, installation, watch):  # noqa: ARG001 - it is published

@@ -17,7 +17,7 @@ from adpulse.model import ConnectionStatus, Lane, RunCounts
 from storage.control import migrations
 from storage.control.formats import Format
 from storage.control.mail_outbox import MOST_MESSAGES
-from storage.control.mail_recipients import Message, next_digest, next_minute
+from storage.control.mail_recipients import Message, next_digest, next_mail
 from storage.control.outbox import publish, store
 from storage.control.runs import Leg
 
@@ -192,7 +192,7 @@ def test_an_older_version_can_read_the_webhooks_and_deliveries_that_are_left(pla
 
 def test_what_is_due_for_an_address_is_one_mail_after_the_minute(plane, add):
     person = add()
-    plane.wall.advance(next_minute(plane.wall.now()) - plane.wall.now())  # to the beginning of a minute
+    plane.wall.advance(next_mail(plane.wall.now(), EventType.SYNC_FAILED) - plane.wall.now())  # to the beginning of a minute
     for number in range(12):
         plane.connections.set_status(plane.connect(str(number)).id, ConnectionStatus.BLOCKED, "Log in.")
     before = plane.mail_outbox.due()
@@ -249,7 +249,10 @@ def test_when_messages_are_collected():
     now = datetime(2026, 3, 28, 7, 30, 30, tzinfo=UTC)
     berlin = ZoneInfo("Europe/Berlin")
 
-    assert next_minute(now) == datetime(2026, 3, 28, 7, 31, tzinfo=UTC)
+    assert next_mail(now, EventType.SYNC_FAILED) == datetime(2026, 3, 28, 7, 31, tzinfo=UTC)
+    alerts = [next_mail(now.replace(second=second), EventType.DATA_ALERT) for second in (0, 14, 15, 59)]
+    assert [each.strftime("%M:%S") for each in alerts] == ["30:15", "30:15", "30:30", "31:00"]
+    assert next_mail(now, EventType.DATA_ALERT_ENDED) == datetime(2026, 3, 28, 7, 30, 45, tzinfo=UTC)
     assert next_digest(now, ZoneInfo("UTC")) == datetime(2026, 3, 28, 8, tzinfo=UTC)
     assert next_digest(now, berlin) == datetime(2026, 3, 29, 6, tzinfo=UTC)  # the clocks went forward that night
 
