@@ -30,6 +30,7 @@ from adpulse.planner.windows import (
     SLACK,
     PartitionAges,
     Span,
+    checked_days,
     cold_days,
     cold_spans,
     days_without_account,
@@ -79,7 +80,7 @@ def plan(now: datetime, account: Account, ages: PartitionAges, calls: tuple[tupl
     missing = missing_days(now, account.connection, ages)
     walk_due = ages.stale(FetchKind.ENTITIES_FULL, now, DAY * account.stretch) and account.may_read(FetchKind.ENTITIES_FULL)
     yesterday_due = is_yesterday_due(now + HOUR, account.connection, ages)
-    checked = len(ages.restatements_checked) >= MOST_DAYS
+    checked = len(checked_days(now, account.connection, ages)) >= MOST_DAYS
     account = replace(account, first_sync=bool(missing), walk_due=walk_due, yesterday_due=yesterday_due, days_are_checked=checked)
     ages = ages if account.checks_restatements else replace(ages, restatements_checked={})
     room = Room.of(account, calls)
@@ -356,16 +357,23 @@ def _older(
             continue  # its other days, if it has any, are due again when these are read
         fetches = [fetch_of(account, kind, heat, part) for kind in kinds for part in unread_parts(now, account, ages, span, kind, heat)]
         whole = tuple(with_account(now, account, ages, fetches))
-        with_check = (*_check_before(now, account, heat, span), *whole)
+        with_check = (*_check_before(now, account, fetches, span), *whole)
         choice = (pieces for pieces in (with_check, whole) if sum(fetch.cost for fetch in pieces) <= account.piece)
         yield next(choice, tuple(fetches))
 
 
-def _check_before(now: datetime, account: Account, heat: Heat, span: Span) -> Iterator[Fetch]:
-    """The check with which a read of whole older days begins, so that there is something to compare the next one with."""
+def _check_before(now: datetime, account: Account, reads: Iterable[Fetch], span: Span) -> Iterator[Fetch]:
+    """The check with which a read of whole older days begins, so that there is something to compare the next one with.
+
+    Of a first sync that died its days may have been read in part; then there is none.
+    """
     since = max(span.since, account.connection.today(now) - DAY * DAILY_DAYS)
-    if heat in (Heat.COLD, Heat.BACKFILL) and account.checks_restatements and since <= span.until:
-        yield replace(fetch_of(account, FetchKind.CAMPAIGNS, heat, Span(since=since, until=span.until)), kind=FetchKind.RESTATEMENTS)
+    leaves = [fetch for fetch in reads if fetch.kind is FetchKind.ADS]
+    heats, days = {fetch.heat for fetch in leaves}, sum(len(fetch.days) for fetch in leaves)
+    is_whole = heats == {Heat.COLD} or (heats == {Heat.BACKFILL} and days == span.days)
+    if is_whole and account.checks_restatements and since <= span.until:
+        check = fetch_of(account, FetchKind.CAMPAIGNS, leaves[0].heat, Span(since=since, until=span.until))
+        yield replace(check, kind=FetchKind.RESTATEMENTS)
 
 
 def _account_totals(now: datetime, account: Account, ages: PartitionAges) -> Iterator[tuple[Fetch, ...]]:

@@ -156,7 +156,7 @@ def cold_days(now: datetime, connection: Connection, ages: PartitionAges, stretc
     recent = connection.today(now) - DAY * DAILY_DAYS
     # A day that was read weekly until it became final does not become urgent by that.
     older = weekly if platform_of(connection.provider).reads_days_whole else now
-    checked = _checked_days(now, connection, ages)
+    checked = checked_days(now, connection, ages)
 
     def is_due(day: date, read_at: datetime) -> bool:
         return read_at < (daily if day >= recent else older) and (day not in checked or read_at < _due_whole_since(now, connection, day))
@@ -164,7 +164,7 @@ def cold_days(now: datetime, connection: Connection, ages: PartitionAges, stretc
     return [day for day, read_at in _open_days(now, connection, ages).items() if is_due(day, read_at)]
 
 
-def _checked_days(now: datetime, connection: Connection, ages: PartitionAges) -> Mapping[date, datetime]:
+def checked_days(now: datetime, connection: Connection, ages: PartitionAges) -> Mapping[date, datetime]:
     """The days that are read daily of which a check shows what was restated, with up to when each is known by that.
 
     A day of which something could not be read, or was refused, is read whole.
@@ -193,7 +193,7 @@ def recently_restated_days(now: datetime, connection: Connection, ages: Partitio
 
 def _known_by_checks(now: datetime, connection: Connection, ages: PartitionAges, stretch: float) -> dict[date, datetime]:
     """Up to when each checked day that is not to be read whole is known; newest first."""
-    checked = _checked_days(now, connection, ages)
+    checked = checked_days(now, connection, ages)
     if not checked:
         return {}
     whole, of_days = set(cold_days(now, connection, ages, stretch)), _open_days(now, connection, ages)
@@ -208,7 +208,7 @@ def recent_days(now: datetime, connection: Connection, ages: PartitionAges, stre
     if platform_of(connection.provider).reads_days_whole:
         return []
     last, recent, daily = connection.today(now) - DAY * RECENT_DAYS, now - RECENT_AGE * SLACK * stretch, now - DAY * SLACK * stretch
-    checked, of_days = _checked_days(now, connection, ages), _open_days(now, connection, ages)
+    checked, of_days = checked_days(now, connection, ages), _open_days(now, connection, ages)
     return [day for day, read_at in of_days.items() if day >= last and daily <= read_at < recent and day not in checked]
 
 

@@ -26,7 +26,7 @@ from adpulse.planner.restatement_check import (
     restated_reads,
     restatements_can_be_checked,
 )
-from adpulse.planner.windows import PartitionAges
+from adpulse.planner.windows import PartitionAges, checked_days
 from adpulse.platforms.base import CALLS_PER_LEG, Size
 from adpulse.platforms.registry import platform_of
 
@@ -364,6 +364,8 @@ def test_today_has_the_calls_of_older_days_once_most_of_them_are_checked():
     assert kept(range(2, 29)) == least_calls(costs()) + costs().read(FetchKind.ACCOUNT, 1) + 1, "today has 150 at most"
     assert kept(range(2, 29), resting=frozenset({CHECK})) == day + max(day, costs().lookup)
     assert kept(range(2, 20)) == day + max(day, costs().lookup)
+    small = account(days_are_checked=False, limit=90).hour
+    assert 90 - small.hot - costs().changed_walk == 2 * day, "no lookup in a small hour"
 
 
 def test_a_plan_gives_today_these_calls_by_the_checks_that_are_known():
@@ -376,3 +378,23 @@ def test_a_plan_gives_today_these_calls_by_the_checks_that_are_known():
 
     assert next_read(range(2, 29)) != []
     assert next_read([3]) == []
+
+
+def test_a_first_sync_that_died_goes_on_without_a_check_of_days_that_it_read_in_part():
+    def backfill(leaves_of):
+        read = {n: NOW for n in range(90) if n not in (5, 6)}
+        whole = ages(read=read, known_days=[])
+        unread = {(kind, back(n)) for kind in platform_of("meta").metric_kinds for n in (5, 6)}
+        days = {part: at for part, at in whole.days.items() if part not in unread}
+        days |= {(FetchKind.ADS, back(n)): NOW - timedelta(hours=1) for n in leaves_of}
+        of_few_pages = account(connection=unstored(frequency=Frequency.REALTIME, ad_count=2_000, campaign_count=100, timezone="UTC"))
+        fetches = plan(NOW, of_few_pages, replace(whole, days=days), ()).fetches
+        return [(fetch.kind, len(fetch.days)) for fetch in fetches if fetch.heat is Heat.BACKFILL]
+
+    totals = [(FetchKind.CAMPAIGNS, 2), (FetchKind.ACCOUNT, 2)]
+    assert backfill([]) == [(CHECK, 2), (FetchKind.ADS, 2), *totals]
+    assert backfill([5]) == [(FetchKind.ADS, 1), *totals]
+
+
+def test_checks_of_days_that_are_not_read_daily_any_more_do_not_count():
+    assert len(checked_days(NOW, account().connection, ages(known_days=range(2, 60)))) == 27
