@@ -1,15 +1,14 @@
-"""Runs every measurement: ``python -m bench [writes] [runs] [claim] [decode] [api] [clicks] [storm] [planner] [history] [rewriting]``."""
+"""Runs every measurement, or those that are named: ``python -m bench [pages] [planner] …``, see ``MEASURES``."""
 
 import json
 import sys
 from pathlib import Path
 
-from bench import api, claim, clicks, decode, history, planner, rewriting, runs, storm, writes
+from bench import api, claim, clicks, decode, history, pages, planner, rewriting, runs, storm, writes
 
-_MODULES = (writes, runs, claim, decode, api, clicks, storm, planner, history, rewriting)
+_MODULES = (writes, runs, claim, decode, api, clicks, storm, planner, history, pages, rewriting)
 _LONG = frozenset({"rewriting"})
 """Only when named: its file of 1.5 GB takes many minutes."""
-
 MEASURES = {module.__name__.rpartition(".")[2]: module.measure for module in _MODULES}
 
 
