@@ -30,9 +30,9 @@ def in_zone(instant: datetime, zone: str = _UTC, *, seconds: bool = False) -> st
 
 def format_instant(instant: datetime, zone: str = _UTC, *, seconds: bool = False) -> Markup:
     """The instant itself, for people who have no script in the account's zone."""
-    text = in_zone(instant, zone, seconds=seconds)
-    values = _machine(instant), "second" if seconds else "minute", text, text
-    return Markup('<time datetime="{}" data-at="{}" title="{}">{}</time>').format(*values)
+    text, precision = escape(in_zone(instant, zone, seconds=seconds)), "second" if seconds else "minute"
+    element = f'<time datetime="{_machine(instant)}" data-at="{precision}" title="{text}">{text}</time>'
+    return Markup(element)  # noqa: S704 - what a platform names is escaped; Markup.format takes twice as long
 
 
 def format_since(instant: datetime | None, now: datetime, zone: str = _UTC) -> Markup | str:
@@ -40,7 +40,8 @@ def format_since(instant: datetime | None, now: datetime, zone: str = _UTC) -> M
     ago = presentation.format_age(instant, now)
     if instant is None:
         return ago
-    return Markup('<time datetime="{}" title="{}">{}</time>').format(_machine(instant), in_zone(instant, zone), ago)
+    element = f'<time datetime="{_machine(instant)}" title="{escape(in_zone(instant, zone))}">{escape(ago)}</time>'
+    return Markup(element)  # noqa: S704 - as in format_instant
 
 
 def format_words(words: str, now: datetime, zone: str = _UTC) -> Markup:
