@@ -12,8 +12,9 @@ from adpulse.metrics import METRICS
 from adpulse.restatement import METRICS as NUMBERS
 from adpulse.restatement import Restatement
 from adpulse.running_day import DAY, Numbers
-from storage.warehouse.analytics import kept_for_each_copy, read_together
+from storage.warehouse.analytics import read_together
 from storage.warehouse.expected_finals import EXPECTED, ExpectedFinal, expected_by_day
+from storage.warehouse.kept_answers import kept_for_each_copy
 from storage.warehouse.restated_days import RESTATED, Changes, changes_by, restatements_of
 from storage.warehouse.sql import known_sum, unknown_cost
 

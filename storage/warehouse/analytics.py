@@ -2,22 +2,22 @@
 
 import subprocess
 import time
-from collections.abc import Callable, Iterable, Sequence
-from functools import lru_cache, wraps
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import TypeVar, TypeVarTuple
 
 import duckdb
 import pyarrow as pa
 
 from adpulse.errors import Usage, WarehouseDamaged
 from storage.files import filling, replace, set_access
-from storage.warehouse.schema import find_tables
+from storage.warehouse.instance import Instance
 
-_Asked = TypeVarTuple("_Asked")
-_Answer = TypeVar("_Answer")
+MOST_IDLE = 4
+"""As many as threads of the API read at once: an instance holds some MB, and one is started in 20 ms of the processor's time."""
 
-_ANSWERS_KEPT = 128
+IDLE: list[Instance] = []
+"""Instances without a file, for the next readers."""
 
 
 def is_due(warehouse: Path, published: Path, min_interval_seconds: float) -> bool:
@@ -44,20 +44,6 @@ def version_of(published: Path) -> tuple[int, int] | None:
     except FileNotFoundError:
         return None
     return copy.st_ino, copy.st_mtime_ns
-
-
-def kept_for_each_copy(read_copy: Callable[[Path, *_Asked], _Answer]) -> Callable[[Path, *_Asked], _Answer]:
-    """Keep the last answers of a function about each published copy: an open page asks the same again and again."""
-
-    @lru_cache(maxsize=_ANSWERS_KEPT)
-    def kept(published: Path, _version: tuple[int, int] | None, *asked: *_Asked) -> _Answer:
-        return read_copy(published, *asked)
-
-    @wraps(read_copy)
-    def of_this_copy(published: Path, *asked: *_Asked) -> _Answer:
-        return kept(published, version_of(published), *asked)
-
-    return of_this_copy
 
 
 def publish(warehouse: Path, published: Path, lock: int, readers: int | None = None) -> None:
@@ -117,13 +103,30 @@ def read_together(published: Path, queries: Iterable[tuple[str, Sequence[object]
     """
     if not published.exists():
         raise Usage(f"Nothing was published yet: there is no {published.name}. Sync a connection of the workspace first.")
-    try:
-        copy = duckdb.connect(published, read_only=True)
-    except duckdb.Error as error:
-        raise WarehouseDamaged(f"The published copy {published} cannot be read. Remove it: the next sweep puts a new one there.") from error
-    with copy:
-        find_tables(copy)
+    with _reader() as instance, ExitStack() as stack:
+        try:
+            copy = stack.enter_context(instance.attached(published, read_only=True))
+        except duckdb.Error as error:
+            message = f"The published copy {published} cannot be read. Remove it: the next sweep puts a new one there."
+            raise WarehouseDamaged(message) from error
         try:
             return [copy.sql(query, params=parameters).to_arrow_table() for query, parameters in queries]
         except duckdb.CatalogException as error:
             raise Usage(f"{published.name} was published by an older adpulse. Sync a connection of the workspace first.") from error
+
+
+@contextmanager
+def _reader() -> Iterator[Instance]:
+    """An instance of DuckDB that no other thread uses meanwhile: an idle one, or a new one.
+
+    Connecting to the file would take the instance that another thread has open already, and with it the copy before.
+    """
+    try:
+        instance = IDLE.pop()  # one step, which no other thread can come between
+    except IndexError:
+        instance = Instance()
+    try:
+        yield instance
+    finally:
+        if len(IDLE) < MOST_IDLE:
+            IDLE.append(instance)

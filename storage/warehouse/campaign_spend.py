@@ -4,7 +4,8 @@ from collections.abc import Collection
 from datetime import date
 from pathlib import Path
 
-from storage.warehouse.analytics import kept_for_each_copy, read_together
+from storage.warehouse.analytics import read_together
+from storage.warehouse.kept_answers import kept_for_each_copy
 
 _SPEND = """
     SELECT connection_id, campaign_id, date, sum(spend)::BIGINT AS spend

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
 
-from storage.warehouse.analytics import kept_for_each_copy, read_together
+from storage.warehouse.analytics import read_together
+from storage.warehouse.kept_answers import kept_for_each_copy
 
 _SPEND = """
     SELECT connection_id, date, sum(spend)::BIGINT AS spend

@@ -6,7 +6,8 @@ from datetime import date
 from decimal import Decimal
 from pathlib import Path
 
-from storage.warehouse.analytics import kept_for_each_copy, read_together
+from storage.warehouse.analytics import read_together
+from storage.warehouse.kept_answers import kept_for_each_copy
 
 _RATES = "SELECT date, currency, per_euro, rate_date FROM fx WHERE date >= ?"
 

@@ -7,7 +7,8 @@ from typing import Any
 from adpulse.model import Connection, Level
 from adpulse.platforms.registry import platform_of
 from adpulse.remainder import Remainder
-from storage.warehouse.analytics import kept_for_each_copy, read
+from storage.warehouse.analytics import read
+from storage.warehouse.kept_answers import kept_for_each_copy
 
 _SETTLES = timedelta(days=2)
 """A day that began two days ago has ended a day ago."""

@@ -9,7 +9,8 @@ from typing import Any
 
 from adpulse.metrics import METRICS as CATALOGUE
 from adpulse.restatement import METRICS, Lag, Restatement, lag_of
-from storage.warehouse.analytics import kept_for_each_copy, read_together
+from storage.warehouse.analytics import read_together
+from storage.warehouse.kept_answers import kept_for_each_copy
 from storage.warehouse.sql import known_sum
 
 WEEK = timedelta(days=7)

@@ -9,7 +9,8 @@ from typing import Any
 from adpulse.metrics import METRICS
 from adpulse.restatement import METRICS as NUMBERS
 from adpulse.running_day import HISTORY_DAYS, AccountDay, Numbers, Point
-from storage.warehouse.analytics import kept_for_each_copy, read_together
+from storage.warehouse.analytics import read_together
+from storage.warehouse.kept_answers import kept_for_each_copy
 from storage.warehouse.sql import known_sum, unknown_cost
 
 _MONTH = timedelta(days=32)

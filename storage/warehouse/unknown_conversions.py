@@ -3,7 +3,8 @@
 from pathlib import Path
 
 from adpulse.planner.completeness import UnknownConversions
-from storage.warehouse.analytics import kept_for_each_copy, read
+from storage.warehouse.analytics import read
+from storage.warehouse.kept_answers import kept_for_each_copy
 
 _QUERY = """
     SELECT date, count(*) AS ads

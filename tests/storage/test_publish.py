@@ -5,13 +5,17 @@ import os
 import subprocess
 import sys
 import time
+import weakref
+from concurrent.futures import ThreadPoolExecutor
 
 import duckdb
 import pytest
 from disk import files_no_longer_than
 
 from adpulse.errors import DiskFull, Usage
-from storage.warehouse.analytics import is_due, kept_for_each_copy, read
+from storage.warehouse import analytics
+from storage.warehouse.analytics import is_due, read, read_together
+from storage.warehouse.kept_answers import kept_for_each_copy
 from storage.warehouse.schema import find_tables
 
 TABLES = ("connections", "metric_facts", "platform_totals", "unreported", "metric_changes", "entities", "entity_changes", "sync_runs")
@@ -304,6 +308,46 @@ def test_reading_without_a_copy_says_what_to_do(workspace, spend):
         read(workspace.published, "SELECT 1")
 
     assert str(refused.value) == "Nothing was published yet: there is no w.duckdb. Sync a connection of the workspace first."
+
+
+def test_a_new_copy_is_read_although_somebody_has_the_one_before_open(workspace, spend):
+    spend(1)
+    workspace.warehouse.publish(min_interval_seconds=0)
+    with duckdb.connect(workspace.published, read_only=True):
+        spend(7)
+        workspace.warehouse.publish(min_interval_seconds=0)
+
+        assert read(workspace.published, "SELECT sum(spend) AS spend FROM metric_facts").to_pylist() == [{"spend": 7}]
+
+
+def test_readers_at_once_leave_four_instances_idle(workspace, spend):
+    spend(1)
+    workspace.warehouse.publish(min_interval_seconds=0)
+    queries = [("SELECT sum(spend) AS spend FROM metric_facts", ())] * 3
+    with ThreadPoolExecutor(9) as threads:
+        answers = list(threads.map(lambda _: read_together(workspace.published, queries), range(36)))
+
+    assert {table.to_pylist()[0]["spend"] for answer in answers for table in answer} == {1}
+    assert 1 <= len(analytics.IDLE) <= analytics.MOST_IDLE
+
+
+class Answer:
+    """Something that a test can see go."""
+
+
+def test_answers_about_an_older_copy_go_with_the_first_about_a_newer(workspace, spend):
+    @kept_for_each_copy
+    def answer(published, _number):
+        return published.exists() and Answer()
+
+    spend(1)
+    workspace.warehouse.publish(min_interval_seconds=0)
+    of_older = weakref.ref(answer(workspace.published, 1))
+    spend(7)
+    workspace.warehouse.publish(min_interval_seconds=0)
+    answer(workspace.published, 2)
+
+    assert of_older() is None
 
 
 def test_an_answer_is_kept_until_another_copy_is_published_and_never_from_before_the_first(workspace, spend):
