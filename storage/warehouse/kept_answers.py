@@ -18,7 +18,16 @@ _ANSWERS_KEPT = 128
 
 def kept_for_each_copy(read_copy: Callable[[Path, *_Asked], _Answer]) -> Callable[[Path, *_Asked], _Answer]:
     """Keep the last answers of a function about each published copy; those about an older copy go with its first answer about a newer."""
-    kept = _Answers[_Answer]()
+    return _keeping(read_copy, _ANSWERS_KEPT)
+
+
+def newest_kept_for_each_copy(read_copy: Callable[[Path, *_Asked], _Answer]) -> Callable[[Path, *_Asked], _Answer]:
+    """Keep only the last answer about each published copy: of a function that is asked about now, earlier answers serve nobody."""
+    return _keeping(read_copy, 1)
+
+
+def _keeping(read_copy: Callable[[Path, *_Asked], _Answer], most_of_copy: int) -> Callable[[Path, *_Asked], _Answer]:
+    kept = _Answers[_Answer](most_of_copy)
 
     @wraps(read_copy)
     def of_this_copy(published: Path, *asked: *_Asked) -> _Answer:
@@ -35,7 +44,8 @@ def kept_for_each_copy(read_copy: Callable[[Path, *_Asked], _Answer]) -> Callabl
 class _Answers(Generic[_Answer]):
     """The answers of one function, the last used last. Safe to share between threads; two that ask at once may both read."""
 
-    def __init__(self) -> None:
+    def __init__(self, most_of_copy: int) -> None:
+        self._most_of_copy = most_of_copy
         self._answers: OrderedDict[tuple[Path, _Version, object], tuple[_Answer]] = OrderedDict()
         self._lock = Lock()
 
@@ -51,7 +61,9 @@ class _Answers(Generic[_Answer]):
         """Keep an answer, in the place of those about other versions of the file and of what is too many."""
         with self._lock:
             self._answers[published, version, asked] = answer
-            for key in [key for key in self._answers if key[0] == published and key[1] != version]:
+            of_file = [key for key in self._answers if key[0] == published]
+            of_copy = [key for key in of_file if key[1] == version]
+            for key in {*of_file} - {*of_copy[-self._most_of_copy :]}:
                 del self._answers[key]
             if len(self._answers) > _ANSWERS_KEPT:
                 self._answers.popitem(last=False)

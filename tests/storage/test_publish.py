@@ -15,7 +15,7 @@ from disk import files_no_longer_than
 from adpulse.errors import DiskFull, Usage
 from storage.warehouse import analytics
 from storage.warehouse.analytics import is_due, read, read_together
-from storage.warehouse.kept_answers import kept_for_each_copy
+from storage.warehouse.kept_answers import kept_for_each_copy, newest_kept_for_each_copy
 from storage.warehouse.schema import find_tables
 
 TABLES = ("connections", "metric_facts", "platform_totals", "unreported", "metric_changes", "entities", "entity_changes", "sync_runs")
@@ -335,8 +335,9 @@ class Answer:
     """Something that a test can see go."""
 
 
-def test_answers_about_an_older_copy_go_with_the_first_about_a_newer(workspace, spend):
-    @kept_for_each_copy
+@pytest.mark.parametrize("keeping", [kept_for_each_copy, newest_kept_for_each_copy])
+def test_answers_about_an_older_copy_go_with_the_first_about_a_newer(workspace, spend, keeping):
+    @keeping
     def answer(published, _number):
         return published.exists() and Answer()
 
@@ -348,6 +349,21 @@ def test_answers_about_an_older_copy_go_with_the_first_about_a_newer(workspace, 
     answer(workspace.published, 2)
 
     assert of_older() is None
+
+
+def test_of_a_question_about_now_only_the_last_answer_is_kept(workspace, spend):
+    asked = []
+
+    @newest_kept_for_each_copy
+    def answer(_, number):
+        asked.append(number)
+        return number
+
+    spend(1)
+    workspace.warehouse.publish(min_interval_seconds=0)
+
+    assert [answer(workspace.published, number) for number in (1, 1, 2, 2, 1)] == [1, 1, 2, 2, 1]
+    assert asked == [1, 2, 1]
 
 
 def test_an_answer_is_kept_until_another_copy_is_published_and_never_from_before_the_first(workspace, spend):
