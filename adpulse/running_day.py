@@ -62,6 +62,11 @@ class Numbers:
         return Decimal(self.spend) / self.conversions if self.conversions and not self.cost_unknown else None
 
 
+def quarter_of(instant: datetime) -> datetime:
+    """The beginning of the quarter of an hour; local days begin with one in every zone, so that all accounts' dates are those of then."""
+    return instant - (instant - datetime.min.replace(tzinfo=instant.tzinfo)) % POINT_EVERY
+
+
 def total(numbers: Iterable[Numbers]) -> Numbers:
     """The sum of numbers of one currency."""
     return sum(numbers, Numbers())

@@ -19,7 +19,7 @@ from adpulse.spreadsheets import neutralised, restored
 from storage.control.connections import Connections, ConnectionView
 from storage.control.labels import check
 from storage.warehouse.campaign_spend import Campaign, read_campaign_spend
-from storage.warehouse.running_days import read_running_days
+from storage.warehouse.running_days import read_account_today
 
 COLUMNS = ("connection", "label", "campaign", "currency", "period", "amount")
 _MONTH = timedelta(days=31)
@@ -133,8 +133,8 @@ def paces_of(app: App, connection: Connection) -> list[Pace]:
     budgets = [one for one in app.budgets.all(connection.workspace_id) if one.connection_id == connection.id]
     if not budgets:
         return []
-    running = read_running_days(app.published(connection.workspace_id), app.clock.now())
-    return _paces(app, connection.workspace_id, budgets, running.accounts)
+    today = read_account_today(app.published(connection.workspace_id), connection.id, app.clock.now())
+    return _paces(app, connection.workspace_id, budgets, [today] if today else [])
 
 
 def _paces(app: App, workspace_id: str, budgets: Sequence[Budget], accounts: Sequence[AccountDay]) -> list[Pace]:
@@ -142,20 +142,20 @@ def _paces(app: App, workspace_id: str, budgets: Sequence[Budget], accounts: Seq
     now = app.clock.now()
     since = (now - _MONTH).date()
     spend, names = read_campaign_spend(app.published(workspace_id), campaigns, since)
-    views = {view.connection.id: view.connection.name for view in app.connections.all(workspace_id)}
-    return [_pace(now, one, _accounts(one, accounts), spend, _name(one, views, names)) for one in budgets]
+    connections, by_id = app.connections.names(workspace_id), {account.connection_id: [account] for account in accounts}
+    return [_pace(now, one, _accounts(one, accounts, by_id), spend, _name(one, connections, names)) for one in budgets]
 
 
-def _accounts(one: Budget, accounts: Iterable[AccountDay]) -> list[AccountDay]:
+def _accounts(one: Budget, accounts: Iterable[AccountDay], by_id: Mapping[str, list[AccountDay]]) -> list[AccountDay]:
     if one.label:
         return [account for account in accounts if one.label in account.labels and account.currency == one.currency]
-    return [account for account in accounts if account.connection_id == one.connection_id]
+    return by_id.get(one.connection_id or "", [])
 
 
-def _name(one: Budget, views: Mapping[str, str], names: Mapping[Campaign, str]) -> str:
+def _name(one: Budget, connections: Mapping[str, str], names: Mapping[Campaign, str]) -> str:
     if one.label:
         return one.label
-    account = views.get(one.connection_id or "", one.connection_id or "")
+    account = connections.get(one.connection_id or "", one.connection_id or "")
     return f"{names.get((one.connection_id or '', one.campaign_id), one.campaign_id)}, {account}" if one.campaign_id else account
 
 

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import groupby
+from pathlib import Path
 
 from adpulse.bootstrap import App
 from adpulse.running_day import (
@@ -16,11 +17,16 @@ from adpulse.running_day import (
     compare,
     expect,
     moved_most,
+    quarter_of,
     total,
 )
+from storage.warehouse.kept_answers import newest_kept_for_each_copy
 from storage.warehouse.running_days import Course, RunningDays, read_running_days
 
 _MOVED = 5
+
+_Described = tuple[str, str, tuple[str, ...], timedelta | None]
+"""What the control plane says of an account: its connection's id, name and labels, and how often it is really read."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,20 +78,24 @@ def today_of(app: App, workspace_id: str) -> list[CurrencyDay]:
         Usage: an older adpulse published the workspace's copy.
         WarehouseDamaged: the copy cannot be read.
     """
-    running = read_running_days(app.published(workspace_id), app.clock.now())
-    views = {view.connection.id: view for view in app.connections.all(workspace_id)}
-    cadences = app.cadences([view.connection for view in views.values()])
+    views = app.connections.all(workspace_id)
+    cadences = app.cadences([view.connection for view in views])
+    described = tuple((view.connection.id, view.connection.name, view.labels, cadences[view.connection.id].interval) for view in views)
+    return list(_days_of(app.published(workspace_id), quarter_of(app.clock.now()), described))
+
+
+@newest_kept_for_each_copy
+def _days_of(published: Path, quarter: datetime, described: tuple[_Described, ...]) -> tuple[CurrencyDay, ...]:
+    """Kept until anything of it differs: what 400 accounts are expected to end at takes a tenth of a second of the processor's time."""
+    running = read_running_days(published, quarter)
+    known = {connection_id: (name, labels, interval) for connection_id, name, labels, interval in described}
     accounts = [
-        replace(
-            account,
-            name=views[account.connection_id].connection.name,
-            labels=views[account.connection_id].labels,
-            interval=cadences[account.connection_id].interval,
-        )
+        replace(account, name=name, labels=labels, interval=interval)
         for account in running.accounts
-        if account.connection_id in views
+        if account.connection_id in known
+        for name, labels, interval in [known[account.connection_id]]
     ]
-    return by_currency(replace(running, accounts=tuple(accounts)))
+    return tuple(by_currency(replace(running, accounts=tuple(accounts))))
 
 
 def by_currency(running: RunningDays) -> list[CurrencyDay]:

@@ -138,6 +138,12 @@ class Connections:
         """All connections, or those of one workspace or with one label, ordered by name."""
         return self._select(Criteria(workspace_id=workspace_id, label=label).condition())
 
+    def names(self, workspace_id: str) -> dict[str, str]:
+        """The names of the workspace's connections by their ids: a fraction of what :meth:`all` takes."""
+        query = select(ConnectionRow.id, ConnectionRow.name).where(ConnectionRow.workspace_id == workspace_id)
+        with reading(self._engine).connect() as session:
+            return dict(session.execute(query).all())
+
     def _select(
         self, condition: ColumnElement[bool], limit: int | None = None, order: Order = Order.NAME, after: Place | None = None
     ) -> list[ConnectionView]:

@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
-from sqlalchemy import case, func, select
+from sqlalchemy import ColumnElement, case, func, literal, select
 from sqlalchemy.orm import aliased
 
 from adpulse.clock import Clock
@@ -15,6 +15,8 @@ from adpulse.platforms.registry import PLATFORMS
 from storage.control.database import Engine, Session, reading
 from storage.control.runs import RunView, run_view
 from storage.control.tables import CallRow, ConnectionRow, PartitionRow, RunRow, is_letter
+
+_MINUTES = 60
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,12 +75,15 @@ class Overview:
         now = self._clock.now()
         key = ConnectionRow.provider + ":" + ConnectionRow.external_id
         keys = select(key).where(ConnectionRow.workspace_id == workspace_id) if workspace_id else select(key)
-        counts = {provider: [0] * 60 for provider in PLATFORMS}
+        counts = {provider: [0] * _MINUTES for provider in PLATFORMS}
+        platform = case(*((CallRow.key.startswith(f"{provider}:"), provider) for provider in PLATFORMS))
+        # Counted where they are: an agency's tens of thousands of rows took longer to fetch than all else on the page.
+        called = select(platform.label("platform"), _minute(now).label("minute"), func.count().label("calls")).where(
+            CallRow.at > now - WINDOW, CallRow.key.in_(keys)
+        )
         with reading(self._engine).connect() as session:
-            for called, at in session.execute(select(CallRow.key, CallRow.at).where(CallRow.at > now - WINDOW, CallRow.key.in_(keys))):
-                minute = 59 - int((now - at).total_seconds() // 60)
-                # The call may be dated slightly after now by another machine's clock.
-                counts[Provider(called.partition(":")[0])][min(max(minute, 0), 59)] += 1
+            for row in session.execute(called.group_by("platform", "minute")):
+                counts[Provider(row.platform)][row.minute] = row.calls
         return counts
 
     def written(self, workspace_id: str | None = None) -> Written:
@@ -97,6 +102,15 @@ class Overview:
         within = CallRow.at >= self._clock.now() - WINDOW
         query = select(CallRow.key, func.count()).where(CallRow.key.in_(keys), within).group_by(CallRow.key)
         return dict(session.execute(query).all())
+
+
+def _minute(now: datetime, first: int = 0, last: int = _MINUTES - 1) -> ColumnElement[int]:
+    """Which of these minutes of the hour before ``now`` a call was made in; one that another machine dates after now is of the last."""
+    if first == last:
+        return literal(first, literal_execute=True)
+    middle = (first + last) // 2
+    is_early = CallRow.at <= now - timedelta(minutes=_MINUTES - 1 - middle)
+    return case((is_early, _minute(now, first, middle)), else_=_minute(now, middle + 1, last))  # halves: six comparisons a row, not sixty
 
 
 def _newest_runs(session: Session, ids: list[str]) -> dict[str, RunView]:

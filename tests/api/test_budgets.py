@@ -4,6 +4,7 @@ import re
 from datetime import timedelta
 from decimal import Decimal
 
+import duckdb
 import pytest
 
 from adpulse.budgets import Period
@@ -66,6 +67,33 @@ def test_the_pages_show_the_pace_and_an_editor_sets_and_removes_it(browser, visi
     (budget,) = installation.app.budgets.all(workspace)
     visit(session, "POST", f"/workspaces/{workspace}/budgets/{budget.id}/remove")
     assert "No budget is set." in visit(session, "GET", "/budgets").text
+
+
+@pytest.mark.parametrize("place", ["/today", "/budgets", "/accounts/{}"])
+def test_a_changed_budget_is_shown_at_once(browser, visit, put, team, numbers, place):
+    session = browser(team.viewer)
+
+    def amounts():
+        return re.findall(r'data-number="amount" data-micros="(\d+)"', visit(session, "GET", place.format(numbers.id)).text)
+
+    put(connection=numbers.id, period="daily", amount="5")
+    first = amounts()
+    put(connection=numbers.id, period="daily", amount="7")
+
+    assert (first, amounts()) == (["5000000"], ["7000000"])
+
+
+def test_an_accounts_page_reads_its_own_budgets_and_no_course_of_the_workspace(browser, visit, put, installation, team, numbers):
+    put(connection=numbers.id, period="daily", amount="5")
+    published = installation.published()
+    published.chmod(0o600)
+    with duckdb.connect(published) as copy:
+        copy.execute("DROP TABLE raw.intraday_points")
+
+    page = visit(browser(team.viewer), "GET", f"/accounts/{numbers.id}")
+
+    assert page.status_code == 200
+    assert 'data-number="amount" data-micros="5000000"' in page.text
 
 
 @pytest.mark.parametrize(

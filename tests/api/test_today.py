@@ -1,11 +1,13 @@
 """Today's numbers by page and by API, of an account that was synced."""
 
 import re
+from datetime import timedelta
 from decimal import Decimal
 
 import duckdb
 
 from adpulse.api.pages import ROOT
+from adpulse.services.today import today_of
 
 
 def micros(page, number):
@@ -59,6 +61,23 @@ def test_the_api_has_the_pages_numbers(ask, browser, visit, installation, team, 
     assert day["labels"][0]["numbers"] == day["accounts"][0]["numbers"] == day["numbers"]
     assert day["courses"][0]["points"][-1]["spend"] == day["numbers"]["spend"]
     assert "retail" in page
+
+
+def test_sums_are_kept_until_a_person_changes_what_they_are_of(installation, team, numbers):
+    def sums():
+        (day,) = today_of(installation.app, team.workspace.id)
+        return day
+
+    first = sums()
+    assert sums() is first
+    installation.app.labels.change(numbers.id, lambda _: ["retail"])
+    assert [tile.label for tile in sums().tiles] == ["retail"]
+    installation.app.connections.rename(numbers.id, "Harbor")
+    assert [account.name for account in sums().accounts] == ["Harbor"]
+    installation.app.connections.set_frequency(numbers.id, "daily")
+    assert sums().accounts[0].interval == timedelta(days=1)
+    installation.app.connections.delete(numbers.id)
+    assert today_of(installation.app, team.workspace.id) == []
 
 
 def test_a_workspace_sees_only_its_own_day(ask, browser, visit, team, others, numbers):

@@ -7,7 +7,7 @@ import pytest
 
 from adpulse.planner.completeness import DayLevel, ReadDay
 from adpulse.running_day import Numbers, Point
-from storage.warehouse.running_days import NOTHING, read_running_days
+from storage.warehouse.running_days import NOTHING, read_account_today, read_running_days
 
 UNIT = 1_000_000
 POINTS = "SELECT connection_id, date, known_at, spend FROM intraday_points ORDER BY ALL"
@@ -128,8 +128,26 @@ def test_courses_are_running_totals_of_each_currency_by_the_quarter_of_an_hour(c
     }
 
 
+def test_one_accounts_day_is_the_same_without_courses(course, published, build):
+    read = [read_account_today(published.published, account.connection_id, build.now) for account in course.accounts]
+
+    assert read == [replace(account, courses={}, moved_at=None) for account in course.accounts]
+    assert read_account_today(published.published, "c3", build.now) is None
+
+
+def test_within_a_quarter_of_an_hour_the_answer_is_kept_and_a_new_day_begins_with_one(published, build):
+    """The account's zone is UTC."""
+    midnight = build.now.replace(hour=0, minute=0) + timedelta(days=1)
+    before = read_running_days(published.published, midnight - timedelta(minutes=15))
+
+    assert read_running_days(published.published, midnight - timedelta(microseconds=1)) is before
+    assert before.accounts[0].today == build.today
+    assert read_running_days(published.published, midnight).accounts[0].today == build.today + timedelta(days=1)
+
+
 def test_before_the_first_publication_there_is_nothing(workspace, build):
     assert read_running_days(workspace.published, build.now) == NOTHING
+    assert read_account_today(workspace.published, "c1", build.now) is None
 
 
 def test_a_new_copy_is_read_anew(workspace, build):

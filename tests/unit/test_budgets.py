@@ -64,4 +64,4 @@ def test_a_budget_of_the_same_target_and_period_is_replaced_and_others_stay(plan
 def test_a_labels_budget_is_of_the_accounts_of_its_currency():
     accounts = [SimpleNamespace(connection_id=currency, currency=currency, labels=("eu",)) for currency in ("USD", "EUR")]
 
-    assert [account.currency for account in budgeting._accounts(budget(), accounts)] == ["USD"]
+    assert [account.currency for account in budgeting._accounts(budget(), accounts, {})] == ["USD"]

@@ -2,13 +2,14 @@
 
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from repeats import examples
 
-from adpulse.running_day import DAY, WEEK_AGO, YESTERDAY, AccountDay, Numbers, Point, compare, expect, moved_most
+from adpulse.running_day import DAY, WEEK_AGO, YESTERDAY, AccountDay, Numbers, Point, compare, expect, moved_most, quarter_of
 
 TODAY = date(2026, 3, 19)  # a Thursday
 NOON = datetime(2026, 3, 19, 12, 0, tzinfo=UTC)
@@ -150,3 +151,14 @@ def test_roas_and_cpa_are_of_spend_and_unknown_without_it():
 
     assert (numbers.roas, numbers.cpa) == (4, 12.5)
     assert (Numbers().roas, Numbers().cpa) == (None, None)
+
+
+@given(
+    instant=st.datetimes(datetime(2020, 1, 1), datetime(2035, 1, 1), timezones=st.just(UTC)),  # noqa: DTZ001 - hypothesis wants them naive
+    zone=st.sampled_from(["America/St_Johns", "Asia/Kathmandu", "Australia/Lord_Howe", "Europe/Berlin", "Pacific/Chatham"]),
+)
+def test_a_local_date_is_that_of_the_beginning_of_the_quarter_of_an_hour(instant, zone):
+    began = quarter_of(instant)
+
+    assert instant - timedelta(minutes=15) < began <= instant
+    assert began.astimezone(ZoneInfo(zone)).date() == instant.astimezone(ZoneInfo(zone)).date()

@@ -77,9 +77,9 @@ def format_expected(micros: int, metric: str, currency: str) -> Markup:
     return format_money(micros, currency) if metric in ("spend", "revenue") else _number(in_units(micros), 1)
 
 
-def by_spend(accounts: Iterable[AccountDay]) -> list[tuple[AccountDay, Comparison]]:
-    """The accounts that spent most today first, each against yesterday."""
-    ordered = sorted(accounts, key=lambda account: (-account.numbers.spend, account.name))
+def by_spend(accounts: Iterable[AccountDay], limit: int) -> list[tuple[AccountDay, Comparison]]:
+    """The accounts that spent most today, the first of them first, each against yesterday."""
+    ordered = sorted(accounts, key=lambda account: (-account.numbers.spend, account.name))[:limit]
     return [(account, compare([account], YESTERDAY)) for account in ordered]
 
 

@@ -29,7 +29,7 @@ def today(request: Request, caller: Viewer, workspace: Annotated[str, Query(max_
         caller,
         owner=owner,
         workspaces=caller.workspaces(),
-        connected=owner is not None and bool(caller.app.connections.all(owner.id)),
+        connected=owner is not None and bool(days or caller.app.connections.all(owner.id)),  # an account of today is connected
         problem=problem,
         total=total,
         paces=paces(caller.app, owner.id, days) if owner and days else [],
