@@ -6,7 +6,7 @@ only where its course has a point near that hour (:meth:`AccountDay.known_by`); 
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from statistics import median, quantiles
 from zoneinfo import ZoneInfo
@@ -117,11 +117,12 @@ class AccountDay:
 
         It does where it has a point within two of the connection's intervals, or the same spend on both sides of the hour.
         """
-        if self.hour is None:
+        hour, course = self.hour, self.courses.get(day)
+        if hour is None or not course:
             return None
-        instant = datetime.combine(day, self.hour, ZoneInfo(self.timezone))
+        # In UTC, as the points are: between two zones Python works out both offsets for each comparison.
+        instant = datetime.combine(day, hour, ZoneInfo(self.timezone)).astimezone(UTC)
         tolerance = 2 * max(self.interval or _UNSCHEDULED, POINT_EVERY)
-        course = self.courses.get(day, ())
         before = [point for point in course if point.at <= instant][-1:]
         after = [point for point in course if point.at > instant][:1]
         is_near = any(abs(point.at - instant) <= tolerance for point in (*before, *after))
