@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+from functools import cache
 
 from adpulse.errors import FrequencyRefused
 
@@ -82,6 +83,7 @@ def format_duration(interval: timedelta) -> str:
     return f"{amount:.0f} {unit}" if amount >= _ROUND_FROM else f"{float(f'{amount:.1f}'):g} {unit}"
 
 
+@cache  # a list of connections offers them in each row
 def allowed(*, realtime_granted: bool) -> tuple[Frequency, ...]:
     """The frequencies that a workspace may choose."""
     return tuple(frequency for frequency in Frequency if realtime_granted or frequency is not Frequency.REALTIME)
