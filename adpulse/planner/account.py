@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from functools import cached_property
 
 from adpulse.model import Connection, FetchKind, Heat, Lane, Parts
 from adpulse.planner.budget import WINDOW, Budget
@@ -48,15 +49,16 @@ class Spent:
     older: tuple[tuple[datetime, Heat], ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)  # without slots, which have no place for what is kept of it
 class Account:
     """The input of a plan. ``on_demand``: a person requested it, so nothing recent is skipped. First syncs need the background.
 
     ``sharing``: how many connections of the same external account have its ``limit`` an hour together, this one among them, and its
     ``burst`` limit in a shorter time, if it has one.
-    ``first_sync``: days of it are missing. ``walk_due``: so is the full walk. ``share`` is what the connection may call of a limit that
-    it shares, None where there is none; ``spent`` what it did of it. ``resting``: reads that the numbers do not need, that failed and are
-    not due again yet.
+    ``first_sync``: days of it are missing. ``walk_due``: so is the full walk. ``yesterday_due``: yesterday's leaves are,
+    within the hour; None where nobody asked. ``days_are_checked``: checks show what is restated of most older days.
+    ``share`` is what the connection may call of a limit that it shares, None where there is none; ``spent`` what it did of it. ``resting``:
+    reads that the numbers do not need, that failed and are not due again yet.
     ``leaves``: how many leaves each campaign has that delivered lately, by which the parts of days are drawn; None where no day is split.
     ``check``: what the last checks of today's changes have shown, if there was one. ``whole_fits``: the hour has the calls that a read of
     all of today takes.
@@ -88,7 +90,7 @@ class Account:
         """How many entities it has, as far as that is known."""
         return Size.of(self.connection)
 
-    @property
+    @cached_property
     def costs(self) -> Costs:
         """The calls that its reads take."""
         return platform_of(self.connection.provider).costs(self.size, self.page_size)
@@ -113,7 +115,7 @@ class Account:
         """The calls that it needs to keep its frequency."""
         return demand(self.connection.frequency, self.costs, self.part)
 
-    @property
+    @cached_property
     def hour(self) -> Hour:
         """How its part of the hour is divided."""
         return Hour(

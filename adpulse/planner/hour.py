@@ -3,6 +3,7 @@
 import math
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import cached_property
 
 from adpulse.frequency import Frequency
 from adpulse.model import FetchKind
@@ -22,14 +23,14 @@ _LOOKUPS_FIT = 5
 """How many lookups an hour must hold before room is kept for one."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)  # without slots, which have no place for what is kept of it
 class Hour:
     """The ``limit`` of calls in any 60 minutes of an account, divided by its frequency and the costs of its reads.
 
     ``burst`` is the limit of a shorter time, where there is one. Of it today has the same part as of the hour, or one read.
     While days of the first sync are missing, today has half of it: a large account would have no history for days. While the full walk
     is due (``walk_due``), today leaves room for it, down to half of the hour. ``checks_restatements``: older days may be checked for
-    restatements, where that saves calls.
+    restatements, where that saves calls. ``yesterday_due``: yesterday's leaves are due within the hour; None: as often as on average.
     """
 
     frequency: Frequency
@@ -93,7 +94,7 @@ class Hour:
         rate = math.ceil(hot * (self.burst.window / WINDOW))
         return min(max(rate, self._today), self.burst.calls * HOT_SHARE // 180)
 
-    @property
+    @cached_property
     def _most_hot(self) -> int:
         """Most calls for today: changed entities, what :attr:`_others` says, and a full walk when it is due fit beside them."""
         return self._beside_others(self._others)
@@ -126,7 +127,7 @@ class Hour:
     def _today(self) -> int:
         return self.costs.usual(FetchKind.ADS, 1)
 
-    @property
+    @cached_property
     def _beside(self) -> int:
         """Calls an hour beside today's leaves: yesterday's, campaign totals, and the split of conversions where it is read separately."""
         splits = HOUR / (CATEGORIES_AGE * SLACK) * self.costs.usual(FetchKind.CATEGORIES, 2)

@@ -128,9 +128,8 @@ def _whole_fits(now: datetime, account: Account, ages: PartitionAges, room: Room
     """Whether a read of all of today fits now, with a check before it and what is read with it; without checks nobody asks."""
     if not account.is_checked:
         return True
-    due = _hot_reads(now, account, ages)
-    _yesterday_alone(now, account, due)
-    days = due.get(FetchKind.ADS) or [account.connection.today(now)]
+    days = _hot_reads(now, account, ages).get(FetchKind.ADS) or [account.connection.today(now)]
+    days = days[:1] if account.yesterdays is Yesterday.ALONE else days
     whole = fetch_of(account, FetchKind.ADS, Heat.HOT, Span(since=min(days), until=max(days)))
     return room.waits(now, (replace(whole, cost=whole.cost + check_calls(account.costs)),)) is None
 

@@ -49,7 +49,6 @@ class ConnectionView:
     sync_status: SyncStatus
     last_sync_attempted_at: datetime | None
     last_sync_completed_at: datetime | None
-    last_metrics_changed_at: datetime | None
     total_syncs_attempted: int
     total_syncs_with_changes: int
     last_sync_error: str | None
@@ -66,6 +65,11 @@ class ConnectionView:
     """When its credential expires (business time); None if it does not, or the platform does not say."""
     warnings: tuple[ConnectionWarning, ...] = ()
     """What fails without stopping its numbers, the oldest first."""
+
+    @property
+    def last_metrics_changed_at(self) -> datetime | None:
+        """When a sync found a metric changed last; None before the first one."""
+        return self.connection.last_metrics_changed_at
 
 
 # Fields that equal a column, by name and type; the others are converted below.

@@ -2,6 +2,7 @@
 
 from sqlalchemy import ColumnElement, Row, select, true
 
+from adpulse.budgets import Budget
 from adpulse.workspace_description import ConnectionDescription, WorkspaceDescription
 from storage.control import labels
 from storage.control.budgets import Budgets
@@ -27,11 +28,11 @@ class Descriptions:
 
     def all(self) -> dict[str, WorkspaceDescription]:
         """That of each workspace that has any connection, by its id."""
-        budgets = self._budgets.all()
+        budgets: dict[str, list[Budget]] = {}
+        for budget in self._budgets.all():
+            budgets.setdefault(budget.workspace_id, []).append(budget)
         return {
-            workspace_id: WorkspaceDescription(
-                connections=tuple(connections), budgets=tuple(budget for budget in budgets if budget.workspace_id == workspace_id)
-            )
+            workspace_id: WorkspaceDescription(connections=tuple(connections), budgets=tuple(budgets.get(workspace_id, ())))
             for workspace_id, connections in self._connections(true()).items()
         }
 

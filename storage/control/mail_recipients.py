@@ -71,16 +71,17 @@ def messages(session: Session, subscriptions: Sequence[Subscription], events: Se
         return []
     candidates = _candidates(session, sorted(subscriptions, key=lambda one: one.webhook_id), events)
     new = mail_problems.begin(session, {one.problem: one.person for one in candidates if one.problem}, now)
-    due: dict[tuple[str, Format, EventType], datetime] = {}
+    digests: dict[str, datetime] = {}
     chosen = []
     for one in candidates:
         if (problem := one.problem) and problem not in new:
             continue
         if problem:
             new.remove(problem)  # once, also of several events
-        key = (one.event.workspace_id, one.subscription.format, one.event.type)
-        due[key] = due.get(key) or _due(session, *key, now)
-        chosen.append(Message(webhook_id=one.subscription.webhook_id, event=one.event, due=due[key]))
+        workspace_id, due = one.event.workspace_id, next_mail(now, one.event.type)
+        if one.subscription.format is Format.EMAIL_DAILY:
+            due = digests[workspace_id] = digests.get(workspace_id) or next_digest(now, _zone(session, workspace_id))
+        chosen.append(Message(webhook_id=one.subscription.webhook_id, event=one.event, due=due))
     return chosen
 
 
@@ -101,10 +102,6 @@ def _candidates(session: Session, subscriptions: Sequence[Subscription], events:
                 continue
             candidates.append(_Candidate(person=person, subscription=wanting, event=event))
     return candidates
-
-
-def _due(session: Session, workspace_id: str, form: Format, event: EventType, now: datetime) -> datetime:
-    return next_digest(now, _zone(session, workspace_id)) if form is Format.EMAIL_DAILY else next_mail(now, event)
 
 
 def next_mail(now: datetime, event: EventType) -> datetime:

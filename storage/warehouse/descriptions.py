@@ -29,6 +29,11 @@ _BUDGETS = pa.schema(
     ]
 )
 
+_STORED = [
+    (f"SELECT {', '.join(schema.names)} FROM raw.{table}", ())  # noqa: S608 - our own names
+    for table, schema in (("connections", _CONNECTIONS), ("budgets", _BUDGETS))
+]
+
 
 def store(warehouse: duckdb.DuckDBPyConnection, description: WorkspaceDescription) -> None:
     """Write what differs, or nothing; connections that the open file does not have are left out, as they have no numbers yet."""
@@ -41,19 +46,13 @@ def store(warehouse: duckdb.DuckDBPyConnection, description: WorkspaceDescriptio
 def is_published(published: Path, description: WorkspaceDescription) -> bool:
     """Whether a copy says what is said now: most workers find it so, and open no file to write."""
     try:
-        connections = _stored(published, "connections", _CONNECTIONS)
-        budgets = _stored(published, "budgets", _BUDGETS)
+        connections, budgets = (table.to_pylist() for table in analytics.read_together(published, _STORED))
     except (Usage, WarehouseDamaged):
         return False  # there is none, or one that has to be published anew
     now = {row["id"]: row for row in _connections(description)}
     known = {None, *(row["id"] for row in connections)}
     budgets_now = [row for row in _budgets(description) if row["connection_id"] in known]
     return all(row == now.get(row["id"], row) for row in connections) and _by_id(budgets) == _by_id(budgets_now)
-
-
-def _stored(published: Path, table: str, schema: pa.Schema) -> list[dict[str, object]]:
-    rows: list[dict[str, object]] = analytics.read(published, f"SELECT {', '.join(schema.names)} FROM raw.{table}").to_pylist()  # noqa: S608 - our own names
-    return rows
 
 
 def _by_id(rows: Sequence[dict[str, object]]) -> dict[object, dict[str, object]]:

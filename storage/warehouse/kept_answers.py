@@ -32,11 +32,11 @@ def _keeping(read_copy: Callable[[Path, *_Asked], _Answer], most_of_copy: int) -
     @wraps(read_copy)
     def of_this_copy(published: Path, *asked: *_Asked) -> _Answer:
         version = version_of(published)
-        found = kept.find(published, version, asked)
-        if found is None:
-            found = (read_copy(published, *asked),)
-            kept.add(published, version, asked, found)
-        return found[0]
+        answer = kept.find(published, version, asked)
+        if answer is None:
+            answer = (read_copy(published, *asked),)
+            kept.add(published, version, asked, answer)
+        return answer[0]
 
     return of_this_copy
 
@@ -52,10 +52,10 @@ class _Answers(Generic[_Answer]):
     def find(self, published: Path, version: _Version, asked: object) -> tuple[_Answer] | None:
         """The answer, in a tuple as it may be None itself; None where it is not kept."""
         with self._lock:
-            found = self._answers.get((published, version, asked))
-            if found:
+            answer = self._answers.get((published, version, asked))
+            if answer:
                 self._answers.move_to_end((published, version, asked))
-            return found
+            return answer
 
     def add(self, published: Path, version: _Version, asked: object, answer: tuple[_Answer]) -> None:
         """Keep an answer, in the place of those about other versions of the file and of what is too many."""

@@ -120,10 +120,9 @@ def note_restatements(warehouse: duckdb.DuckDBPyConnection) -> None:
     if warehouse.sql("SELECT 1 FROM restated_days UNION ALL SELECT 1 FROM followed_days LIMIT 1").fetchall():
         return
     for since, until in _stretches(warehouse):
-        between = {"since": f"DATE '{since}'", "until": f"DATE '{until}'"}
-        warehouse.execute(query("insert_restated_days", batch="", **between))
-        of_days = "date BETWEEN {since} AND {until}".format(**between)
-        settled = f"SELECT connection_id, date FROM read_days WHERE level = 'leaf' AND settled AND {of_days}"  # noqa: S608 - dates
+        between = f"BETWEEN DATE '{since}' AND DATE '{until}'"
+        warehouse.execute(query("insert_restated_days", batch="", between=between))
+        settled = f"SELECT connection_id, date FROM read_days WHERE level = 'leaf' AND settled AND date {between}"  # noqa: S608 - dates
         warehouse.execute(f"CREATE OR REPLACE TEMP TABLE settled_days AS {settled}")
         warehouse.execute(query("insert_followed_days"))
     for table in ("restated_days", "followed_days"):  # by connection first, as if noted at once: pages ask for one connection

@@ -1,9 +1,10 @@
--- The restatements that this batch brought, added to those of the same day, campaign and local day; without a batch those of all days from one to another.
+-- The restatements that this batch brought, added to those of the same day, campaign and local day; without a batch those of
+-- all days between two.
 {% set history %}
 SELECT h.* FROM (
     {% include 'history.sql' %}
 ) h
-{% if batch %}SEMI JOIN touched_rows USING (connection_id, level, external_id, date){% else %}WHERE h.date BETWEEN {{ since }} AND {{ until }}{% endif %}
+{% if batch %}SEMI JOIN touched_rows USING (connection_id, level, external_id, date){% else %}WHERE h.date {{ between }}{% endif %}
 
 {% endset %}
 CREATE OR REPLACE TEMP TABLE restated_now AS
