@@ -4,11 +4,11 @@ import json
 import sys
 from pathlib import Path
 
-from bench import api, claim, clicks, decode, history, pages, planner, rewriting, runs, storm, writes
+from bench import alerts, api, claim, clicks, decode, history, pages, planner, rewriting, runs, storm, writes
 
-_MODULES = (writes, runs, claim, decode, api, clicks, storm, planner, history, pages, rewriting)
-_LONG = frozenset({"rewriting"})
-"""Only when named: its file of 1.5 GB takes many minutes."""
+_MODULES = (writes, runs, claim, decode, api, clicks, storm, planner, history, pages, rewriting, alerts)
+_LONG = frozenset({"rewriting", "alerts"})
+"""Only when named: a file of 1.5 GB is written, steps of a quarter of an hour are waited for."""
 MEASURES = {module.__name__.rpartition(".")[2]: module.measure for module in _MODULES}
 
 
