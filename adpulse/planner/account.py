@@ -243,7 +243,7 @@ class Account:
         return check + min(max(self.check.left or self.check.calls - check, 1), whole)
 
     def pace(self, now: datetime) -> timedelta:
-        """Least time between two reads of today; a minute more while no change is expected."""
+        """Least time between two reads of today; more while no change is expected."""
         if self.check is None or not self.is_checked or self._did_not_pay:
             return self.hour.pace + (QUIET if self._is_still(now) else timedelta(0))
         check = check_calls(self.costs)
@@ -251,7 +251,7 @@ class Account:
             return self.hour.pace_after(check + self.check.left)
         pace = self.hour.pace_after(self.check.calls)
         expects_change = self.check.expects_change(now) and not self._is_still(now)
-        return pace if expects_change else max(pace, self.hour.pace_after(check) + QUIET)
+        return pace if expects_change else max(pace, self.hour.pace_without_change(check))
 
     def _is_still(self, now: datetime) -> bool:
         """Whether its numbers have not changed for so long that it is at rest."""

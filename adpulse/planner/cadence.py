@@ -60,7 +60,7 @@ def cadence(frequency: Frequency, costs: Costs, limit: int, share: Share | None)
     slower = limited_by if interval > chosen else None
     few = max(rhythm.interval, hour.pace_after(check + 1))
     of_changes = few if is_checked and few < interval else None
-    at_rest = max(interval, (hour.pace_after(check) if is_checked else hour.pace) + QUIET)
+    at_rest = max(interval, hour.pace_without_change(check) if is_checked else hour.pace + QUIET)
     return Cadence(
         chosen=chosen, interval=interval, limited_by=slower, calls_per_hour=calls_per_day / 24, of_changes=of_changes, at_rest=at_rest
     )

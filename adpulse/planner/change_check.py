@@ -28,9 +28,11 @@ _DEAR = 4
 _CHANGES_KEPT = 4
 """The last changes that are remembered: by the times between them the next one is expected."""
 
-_EARLIER, _LATER = 0.75, 1.5
+_EARLIER, _LATER = 0.92, 1.5
 """The next change is expected from this part of the shortest time between two changes on, until this multiple of the longest."""
 
+_STEP = timedelta(minutes=5)
+"""Where two changes are closer together, the account does not change in the platform's steps, and a change is expected at any time."""
 
 REST = timedelta(minutes=15)
 """For how long an account is read without checks, at least, where these save nothing: Meta refreshes its numbers about as often."""
@@ -63,7 +65,7 @@ class ChangeCheck:
         """
         times = [later - earlier for earlier, later in pairwise(self.changes)]
         since = now - self.changes[-1] if times else timedelta(0)
-        return not times or min(times) * _EARLIER <= since <= max(times) * _LATER
+        return not times or min(times) < _STEP or min(times) * _EARLIER <= since <= max(times) * _LATER
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

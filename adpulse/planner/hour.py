@@ -19,6 +19,9 @@ HOT_SHARE = 150
 QUIET = timedelta(minutes=1)
 """How much later today is read while no change is expected: the calls that it saves are there when everything changes at once."""
 
+_QUIET_CHECK = timedelta(seconds=75)
+"""How much later a check comes then: for an account of two pages a minute more than lies between its reads without checks."""
+
 _LOOKUPS_FIT = 5
 """How many lookups an hour must hold before room is kept for one."""
 
@@ -61,6 +64,10 @@ class Hour:
         available = max(self._most_hot - self._beside, 1)
         kept = 0 if calls >= self._today else min(2 * self._today, available // 2)
         return WINDOW * calls / max(available - kept, 1) / SLACK
+
+    def pace_without_change(self, check: int) -> timedelta:
+        """Least time between two checks of so many calls while no change is expected."""
+        return self.pace_after(check) + _QUIET_CHECK
 
     @property
     def hot(self) -> int:

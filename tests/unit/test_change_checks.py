@@ -321,37 +321,42 @@ def minutes_before(*minutes):
         ((), True),
         (minutes_before(300), True),
         (minutes_before(47, 31, 16, 2), False),
-        (minutes_before(55, 40, 25, 9), False),
-        (minutes_before(57, 42, 27, 12), True),
+        (minutes_before(58, 43, 28, 13), False),
+        (minutes_before(59, 44, 29, 14), True),
         (minutes_before(67, 52, 37, 22), True),
         (minutes_before(69, 54, 39, 24), False),
         (minutes_before(500, 480, 470, 460), False),
         (minutes_before(3, 2, 1.5, 1), True),
+        (minutes_before(20, 16, 12, 1), True),
     ],
-    ids=["unknown", "one", "just now", "too early", "soon due", "late", "overdue", "night", "all the time"],
+    ids=["unknown", "one", "just now", "too early", "soon due", "late", "overdue", "night", "all the time", "no steps"],
 )
 def test_a_change_is_expected_by_the_times_between_the_last_ones(changes, expected):
     assert replace(known({}), changes=changes).expects_change(NOW) is expected
 
 
-def test_checks_come_a_minute_later_while_no_change_is_expected():
+def test_checks_come_75_seconds_later_while_no_change_is_expected():
     quiet = replace(known({}, calls=1), changes=minutes_before(47, 31, 16, 2))
     usual = known({}, calls=1)
 
-    assert account(check=quiet).pace(NOW) == account(check=usual).pace(NOW) + timedelta(minutes=1)
+    assert account(check=quiet).pace(NOW) == account(check=usual).pace(NOW) + timedelta(seconds=75)
     assert account(check=replace(quiet, calls=21)).pace(NOW) == account(check=replace(usual, calls=21)).pace(NOW), "that is longer anyway"
     small = account(ads=1_500)
-    assert replace(small, check=quiet).pace(NOW) == replace(small, check=usual).pace(NOW) + timedelta(minutes=1)
+    assert replace(small, check=quiet).pace(NOW) == replace(small, check=usual).pace(NOW) + timedelta(seconds=75)
 
 
-@pytest.mark.parametrize("options", [{"ads": 100}, {"ads": 10_000, "check": known({}, calls=1)}], ids=["read whole", "checked"])
-def test_an_account_whose_numbers_stand_still_is_read_a_minute_later(options):
+@pytest.mark.parametrize(
+    ("options", "later"),
+    [({"ads": 100}, 60), ({"ads": 10_000, "check": known({}, calls=1)}, 75)],
+    ids=["read whole", "checked"],
+)
+def test_an_account_whose_numbers_stand_still_is_read_later(options, later):
     def changed(minutes):
         usual = account(**options)
         return replace(usual, connection=replace(usual.connection, last_metrics_changed_at=NOW - timedelta(minutes=minutes)))
 
     assert account(**options).pace(NOW) == changed(30).pace(NOW)
-    assert changed(31).pace(NOW) == changed(30).pace(NOW) + timedelta(minutes=1)
+    assert changed(31).pace(NOW) == changed(30).pace(NOW) + timedelta(seconds=later)
 
 
 def test_what_a_check_found_is_remembered_as_a_change_once_and_the_first_of_a_day_is_none():

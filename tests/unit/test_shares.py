@@ -190,7 +190,7 @@ def test_a_cadence_that_the_account_slows_says_what_a_read_takes():
     ("frequency", "facts", "longest"),
     [
         (Frequency.REALTIME, {}, timedelta(minutes=1, seconds=25)),
-        (Frequency.REALTIME, {"provider": "meta", "ads": 2000}, timedelta(minutes=1, seconds=38.6)),
+        (Frequency.REALTIME, {"provider": "meta", "ads": 2000}, timedelta(minutes=1, seconds=42.5)),
         (Frequency.REALTIME, {"provider": "meta", "ads": 10_000}, timedelta(minutes=9, seconds=24.4)),
         (Frequency.EVERY_5_MIN, {}, None),
     ],
