@@ -29,8 +29,16 @@ Amount = Annotated[str, Field(examples=["1234.500000"])]
 
 Count = Annotated[int, Field(examples=[12])]
 
-Line = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=255, pattern=r"^[^\x00-\x1f\x7f]*$")]
-"""One line of text: a name, a note, a search term."""
+
+def _stripped(text: str) -> str:
+    if stripped := text.strip():
+        return stripped
+    raise ValueError("it has nothing but spaces")
+
+
+# Spaces are left out after the pattern was checked: a name that ends in a line break is refused, as the pattern says.
+Line = Annotated[str, StringConstraints(min_length=1, max_length=255, pattern=r"^[^\x00-\x1f\x7f]*$"), AfterValidator(_stripped)]
+"""One line of text: a name, a note, a search term. Spaces at its ends are left out."""
 
 Text = Annotated[str, Field(max_length=255, pattern=PRINTABLE)]
 """A short text that may be empty."""

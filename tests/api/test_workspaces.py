@@ -20,7 +20,7 @@ def test_a_workspace_is_made_once_and_found(ask, operator, empty):
     assert (empty["name"], empty["realtime_granted"]) == ("Empty", False)
 
 
-@pytest.mark.parametrize("name", ["", "   ", "a\x00b", "a\nb", "x" * 256, 7, None])
+@pytest.mark.parametrize("name", ["", "   ", "a\x00b", "a\nb", "a\v", "\na", "x" * 256, 7, None])
 def test_a_name_is_one_line_of_text(ask, operator, name):
     assert ask("POST", "/workspaces", operator, json={"name": name}).status_code == 422
 
